@@ -1,0 +1,1 @@
+"""Keeps ActionKit and Strive in step: look, decide, apply."""

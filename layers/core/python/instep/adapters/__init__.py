@@ -1,0 +1,1 @@
+"""The ports of the use cases, on AWS, ActionKit and Strive."""

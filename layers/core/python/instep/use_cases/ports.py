@@ -1,0 +1,333 @@
+"""What the use cases need of the world. In-memory ports pass the same contract tests as the real
+ones (tests/contract)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from instep.domain.people import Member, MemberChange, SubscriptionEvent, User
+from instep.domain.record import Draft
+
+# --- tables -----------------------------------------------------------------------------------
+
+Item = dict[str, Any]
+"""A stored item: str, int, bool, None, list and dict values; always with `account_id` and `item`,
+its key."""
+
+
+class Missing:
+    """The one value that stands for "no such attribute" in a condition."""
+
+
+MISSING: Final = Missing()
+
+NEW: Final[Mapping[str, Any]] = {"item": MISSING}
+"""The condition that no such item exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Items of a query and where to go on (None: that was all)."""
+
+    items: list[Item]
+    next: str | None
+
+
+class Store(Protocol):
+    """One table, keyed by (account_id, item). Conditions are equalities, all of which must hold:
+    `expect` maps attributes of the stored item to values or to MISSING."""
+
+    def get(self, account_id: str, item: str) -> Item | None:
+        """One item, by a consistent read."""
+
+    def get_many(self, account_id: str, items: Iterable[str]) -> dict[str, Item]:
+        """Items by key, by consistent reads; those that do not exist are left out."""
+
+    def put(self, value: Item, expect: Mapping[str, Any] | None = None) -> bool:
+        """Replaces the whole item. False, and nothing done, if the condition does not hold."""
+
+    def put_many(self, values: Sequence[Item]) -> None:
+        """Replaces many items, each by itself, without conditions."""
+
+    def update(
+        self,
+        account_id: str,
+        item: str,
+        set_to: Mapping[str, Any] | None = None,
+        add: Mapping[str, int] | None = None,
+        remove: Sequence[str] = (),
+        expect: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Changes top-level attributes of an item, made if missing. False if not as expected."""
+
+    def delete(
+        self, account_id: str, item: str, expect: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Deletes an item (or nothing). False if not as expected."""
+
+    def query(
+        self,
+        account_id: str,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int = 100,
+        descending: bool = False,
+    ) -> Page:
+        """Items whose key begins with the prefix, in key order, after a key of an earlier page's
+        `next`. Consistent."""
+
+    def query_index(
+        self,
+        index: str,
+        account_id: str,
+        status: str,
+        prefix: str = "",
+        after: Item | None = None,
+        limit: int = 100,
+        descending: bool = False,
+    ) -> list[Item]:
+        """Keys (account_id, item, status and the index's sort key) of one status's stream of an
+        index (`by_name`, `by_email`, `by_changed`), whose sort key begins with the prefix, after
+        an entry of an earlier page. Not consistent: may lag."""
+
+    def count_index(self, index: str, account_id: str, status: str) -> int:
+        """How many items one status's stream has."""
+
+
+# --- queues, secrets, machines, the world -------------------------------------------------------
+
+
+class Queue(Protocol):
+    """A lane: at least once, in any order."""
+
+    def send(
+        self, bodies: Sequence[Mapping[str, Any]], account_id: str, delay_seconds: int = 0
+    ) -> None:
+        """Puts messages on the lane, fair between accounts; delay at most 900 s. Raises
+        Unavailable-like errors of the AWS client; all or some may then be on the queue."""
+
+
+class Secrets(Protocol):
+    """Credentials by name (C3)."""
+
+    def put(self, name: str, value: Mapping[str, str]) -> None: ...
+    def get(self, name: str) -> Mapping[str, str] | None: ...
+    def delete(self, name: str) -> None:
+        """For good, at once; deleting what is not there is done."""
+
+
+class Machines(Protocol):
+    """State machines, by their short names ("initial-sync", "scheduled-sync")."""
+
+    def start(self, machine: str, name: str, payload: Mapping[str, Any]) -> str:
+        """Starts an execution; one that exists already counts as started. Returns its ARN."""
+
+    def running(self, execution_arn: str) -> bool:
+        """Whether the execution is still running."""
+
+
+class Clock(Protocol):
+    """Time, in UTC."""
+
+    def now(self) -> datetime: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+class Ids(Protocol):
+    """Chance: names that nobody can guess or meet twice."""
+
+    def new(self) -> str:
+        """A new id, 26 characters at most, sortable by the time it was made."""
+
+    def token(self) -> str:
+        """An unguessable token of at least 32 characters, safe in a URL."""
+
+
+class Watch(Protocol):
+    """What operators are told: metrics and log lines without personal data."""
+
+    def count(self, metric: str, value: int = 1) -> None: ...
+    def note(self, message: str, **details: Any) -> None: ...
+    def alarm(self, message: str, **details: Any) -> None:
+        """Something that a person must look at; counted in a metric with an alarm."""
+
+
+# --- HTTP --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request; `url` absolute and without query, `query` in order."""
+
+    method: str
+    url: str
+    query: tuple[tuple[str, str], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    timeout_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """An answer; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class NoAnswerError(Exception):
+    """No answer came. `sent`: whether the request may have reached the other side."""
+
+    def __init__(self, why: str, sent: bool) -> None:
+        super().__init__(why)
+        self.why = why
+        self.sent = sent
+
+
+class Transport(Protocol):
+    """HTTP, never following redirects; for hosts of accounts it refuses what C2 refuses."""
+
+    def send(self, request: HttpRequest) -> HttpAnswer:
+        """Raises NoAnswerError."""
+
+
+# --- ActionKit -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ActionKitLook:
+    """One snapshot of ActionKit: the users that it shows of those asked for, every user who
+    shares a number with them (phones, country and opt-in rows alone), the highest action id, and
+    for each sync_id asked about the id of the action that bears it."""
+
+    watermark: int
+    users: Mapping[int, User]
+    sharers: tuple[User, ...] = ()
+    actions_found: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Userfield:
+    """A userfield's definition."""
+
+    name: str
+    label: str = ""
+    allow_multiple: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OptInValue:
+    """One spelling found in the opt-in userfield and how many users have it."""
+
+    value: str
+    users: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPage:
+    """The integration's own import page."""
+
+    page_id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """An action to be written on the import page (U6). `columns` and `userfields` are set;
+    `actionfields` carry strive_member, sync_id and former_data."""
+
+    page: str
+    email: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    userfields: Mapping[str, str] = field(default_factory=dict)
+    actionfields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """ActionKit's answer to an action."""
+
+    action_id: int
+    user_id: int
+    created_user: bool
+
+
+class ActionKit(Protocol):
+    """ActionKit for one account. Every method may raise Unauthorised, Busy, Unavailable; each HTTP
+    attempt takes its permission from the account's pace first."""
+
+    def look(
+        self, user_ids: Sequence[int], userfields: Sequence[str], sync_ids: Sequence[str] = ()
+    ) -> ActionKitLook:
+        """The users as they are now, by one statement. The caller holds the grant for them."""
+
+    def confirm_deleted(self, user_id: int) -> bool:
+        """True if a read by id says 404."""
+
+    def user_ids_after(self, after: int, limit: int) -> list[int]:
+        """Ids of users above `after`, ascending."""
+
+    def user_ids_between(self, after: int, upto: int) -> list[int]:
+        """Ids of users above `after` up to and with `upto`, ascending."""
+
+    def count_users(self) -> int: ...
+    def emails(self, user_ids: Sequence[int]) -> Mapping[int, str]: ...
+    def userfields(self) -> list[Userfield]: ...
+    def opt_in_values(self, userfield: str, limit: int) -> list[OptInValue]: ...
+
+    def ensure_import_page(self) -> ImportPage:
+        """Finds the integration's import page, or makes it."""
+
+    def act(self, act: Act) -> Acted:
+        """Writes an action. Raises Rejected with the fields that were refused. The caller holds
+        the grant for the user."""
+
+
+# --- Strive ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CustomField:
+    """A Strive custom field's definition; only `type` "text" can be mapped (F2)."""
+
+    name: str
+    label: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A Strive group. One with a flow texts whoever joins (P8)."""
+
+    group_id: int
+    name: str
+    flow_id: int | None = None
+
+
+class Strive(Protocol):
+    """Strive for one campaign. Every method may raise Unauthorised, Busy, Unavailable."""
+
+    def members_by_number(self, numbers: Sequence[str]) -> dict[str, Member]: ...
+    def members_by_id(self, member_ids: Sequence[int]) -> dict[int, Member]: ...
+    def events(self, member_ids: Sequence[int]) -> dict[int, tuple[SubscriptionEvent, ...]]: ...
+    def changes(self, member_ids: Sequence[int]) -> dict[int, tuple[MemberChange, ...]]: ...
+
+    def create_member(self, draft: Draft) -> None:
+        """Creates a member without groups. Unavailable with may_have_happened where unknown."""
+
+    def patch_member(
+        self, member: Member, values: Mapping[str, str], custom: Mapping[str, str],
+        opt_in: bool | None,
+    ) -> Member | None:
+        """Writes if the member's version is still the one seen: the member as it then is, or None
+        if it changed meanwhile and nothing was written."""
+
+    def groups(self) -> list[Group]: ...
+    def create_group(self, name: str) -> Group: ...
+    def join(self, group_id: int, member_id: int) -> None: ...
+    def leave(self, group_id: int, member_id: int) -> None: ...
+    def custom_fields(self) -> list[CustomField]: ...
