@@ -4,6 +4,8 @@ InstepError
 ├── ConfigurationError   staff or the operator must change something (HTTP 422)
 ├── StateError           not in this state (HTTP 409)
 ├── NotFoundError        no such thing (HTTP 404)
+├── NotAdmitted          wait for the pace (A3)
+├── AccountStopped       drop the work (A5)
 └── SideError            one of the two systems
     ├── Unauthorised     stop the account at once; no second try (A5)
     ├── Busy             try again after `retry_after_seconds`
@@ -16,7 +18,7 @@ credential, a phone number or an email.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from instep.domain.people import Side
 
@@ -92,4 +94,16 @@ class Rejected(SideError):
         self.fields = tuple(fields)
 
 
-Details = Mapping[str, object]
+class NotAdmitted(InstepError):
+    """The pace has no room now: try again after `retry_after_seconds`."""
+
+    def __init__(self, retry_after_seconds: float) -> None:
+        super().__init__("pace", f"no room for {retry_after_seconds:.2f} s")
+        self.retry_after_seconds = retry_after_seconds
+
+
+class AccountStopped(InstepError):
+    """The account is off, paused or of another epoch: drop the work without effect."""
+
+    def __init__(self) -> None:
+        super().__init__("account_stopped", "the account is not running")

@@ -4,6 +4,7 @@ ones (tests/contract)."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -254,6 +255,14 @@ class Acted:
     action_id: int
     user_id: int
     created_user: bool
+
+
+class Permits(Protocol):
+    """The account's pace at ActionKit (A3), for calls that read no records: a slot among the
+    simultaneous requests, and the word that the account is still on."""
+
+    def slot(self) -> AbstractContextManager[None]:
+        """Held around one HTTP attempt. Raises NotAdmitted or AccountStopped."""
 
 
 class ActionKit(Protocol):
