@@ -1,0 +1,1 @@
+"""Local servers that behave like ActionKit and Strive, for rehearsals and tests."""
