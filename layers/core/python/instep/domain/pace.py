@@ -1,0 +1,177 @@
+"""The pace at ActionKit (A3): permission is taken at the point of reading, from a sliding log.
+
+A grant counts from the moment it is given until 60 seconds after it was settled, one that is never
+settled until 60 seconds after its lease. So in any 60 seconds at most `limit` records are read,
+whatever workers, retries, delays or crashes there are. Times are whole milliseconds since 1970.
+
+The live lane may use all of the limit. The bulk lane leaves a little, spaces its grants so that
+room comes free all the time, stands back while live work waits, and never takes the last slot of
+the simultaneous requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+WINDOW_MS = 60_000
+SLOT_MS = 50
+"""Settled grants are kept by the end of their 50 ms slot: this bounds the log's size whatever the
+limit, and covers the difference between two workers' clocks."""
+SPACING_TOLERANCE_MS = 5_000
+LIVE_WAIT_MS = 2_000
+SIMULTANEOUS_REQUESTS = 4
+
+
+class Lane(StrEnum):
+    """Live work (refusals, actions, staff's clicks) goes before bulk work."""
+
+    LIVE = "live"
+    BULK = "bulk"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGrant:
+    """A grant not yet settled. `requesting`: it holds one of the simultaneous requests."""
+
+    records: int
+    lease_until_ms: int
+    requesting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """One account's log, also its off switch: nothing is admitted while not `active`, nor for
+    another epoch (A5). `settled` maps the end of a slot to the records settled in it."""
+
+    limit: int
+    active: bool = False
+    epoch: int = 0
+    open: Mapping[str, OpenGrant] = field(default_factory=dict)
+    settled: Mapping[int, int] = field(default_factory=dict)
+    blocked_until_ms: int = 0
+    bulk_next_ms: int = 0
+    live_waits_until_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The answer to a request for records: how many (0 with `retry_after_ms` if none now)."""
+
+    pace: Pace
+    records: int
+    retry_after_ms: int = 0
+    refused: bool = False
+
+
+def pruned(pace: Pace, now_ms: int) -> Pace:
+    """Without what no longer counts."""
+    kept = {end: n for end, n in pace.settled.items() if end + WINDOW_MS >= now_ms}
+    still = {k: g for k, g in pace.open.items() if g.lease_until_ms + WINDOW_MS >= now_ms}
+    return replace(pace, settled=kept, open=still)
+
+
+def bulk_limit(limit: int) -> int:
+    """What the bulk lane may use: all but half a percent, at least one record."""
+    return max(1, limit - max(1, -(-limit // 200)))
+
+
+def admit(
+    pace: Pace, now_ms: int, lane: Lane, wanted: int, grant_id: str, lease_ms: int
+) -> Admission:
+    """Gives up to `wanted` records and one of the simultaneous requests, or says when to ask again.
+
+    A bulk grant smaller than half of what is wanted is not worth a request. `wanted` 0 asks for a
+    request that reads no records.
+    """
+    pace = pruned(pace, now_ms)
+    if pace.blocked_until_ms > now_ms:
+        return _refused(pace, now_ms, lane, pace.blocked_until_ms)
+    requests = [g for g in pace.open.values() if g.requesting and g.lease_until_ms >= now_ms]
+    slots = SIMULTANEOUS_REQUESTS - (1 if lane is Lane.BULK else 0)
+    if len(requests) >= slots:
+        return _refused(pace, now_ms, lane, now_ms + 200)
+    if lane is Lane.BULK and pace.live_waits_until_ms > now_ms:
+        return _refused(pace, now_ms, lane, pace.live_waits_until_ms)
+    limit = bulk_limit(pace.limit) if lane is Lane.BULK else pace.limit
+    if lane is Lane.BULK and wanted and pace.bulk_next_ms > now_ms:
+        return _refused(pace, now_ms, lane, pace.bulk_next_ms)
+    room = limit - _used(pace)
+    least = min(wanted, -(-min(wanted, limit) // 2)) if lane is Lane.BULK else min(wanted, 1)
+    if room < least:
+        return _refused(pace, now_ms, lane, _free_at(pace, now_ms, limit, least))
+    records = min(wanted, room)
+    grant = OpenGrant(records, now_ms + lease_ms, requesting=True)
+    pace = replace(pace, open={**pace.open, grant_id: grant})
+    if lane is Lane.BULK and records:
+        spaced = records * WINDOW_MS // limit
+        begin = max(pace.bulk_next_ms, now_ms - SPACING_TOLERANCE_MS)
+        pace = replace(pace, bulk_next_ms=begin + spaced)
+    elif lane is Lane.LIVE:
+        pace = replace(pace, live_waits_until_ms=0)
+    return Admission(pace, records)
+
+
+def settle(pace: Pace, now_ms: int, grant_id: str, keep: int = 0, lease_ms: int = 0) -> Pace:
+    """Ends a grant, all but `keep` records that are yet to be written (under a new lease).
+
+    A grant whose lease has run out since is gone: then there is nothing to end or to keep, and the
+    result is the pace itself.
+    """
+    grant = pace.open.get(grant_id)
+    if grant is None:
+        return pace
+    others = {k: g for k, g in pace.open.items() if k != grant_id}
+    settled = dict(pace.settled)
+    ended = grant.records - keep
+    if ended > 0:
+        end = -(-now_ms // SLOT_MS) * SLOT_MS
+        settled[end] = settled.get(end, 0) + ended
+    if keep > 0:
+        others[grant_id] = OpenGrant(keep, now_ms + lease_ms, requesting=False)
+    return pruned(replace(pace, open=others, settled=settled), now_ms)
+
+
+def reopen(pace: Pace, now_ms: int, grant_id: str, lease_ms: int) -> Admission:
+    """Takes one of the simultaneous requests for the records that a grant has kept.
+
+    `records` 0 and not refused: the grant is gone, permission must be asked for anew.
+    """
+    grant = pace.open.get(grant_id)
+    if grant is None or grant.lease_until_ms < now_ms:
+        return Admission(pace, 0)
+    others = {k: g for k, g in pace.open.items() if k != grant_id}
+    admission = admit(replace(pace, open=others), now_ms, Lane.LIVE, 0, grant_id, lease_ms)
+    if admission.refused:
+        return replace(admission, pace=replace(admission.pace, open=pace.open))
+    kept = OpenGrant(grant.records, now_ms + lease_ms, requesting=True)
+    open_now = {**admission.pace.open, grant_id: kept}
+    return Admission(replace(admission.pace, open=open_now), grant.records)
+
+
+def block(pace: Pace, until_ms: int) -> Pace:
+    """Nothing is asked before then: ActionKit said 429 or 503."""
+    return replace(pace, blocked_until_ms=max(pace.blocked_until_ms, until_ms))
+
+
+def _used(pace: Pace) -> int:
+    return sum(g.records for g in pace.open.values()) + sum(pace.settled.values())
+
+
+def _free_at(pace: Pace, now_ms: int, limit: int, least: int) -> int:
+    """When `least` records will be free if nothing else happens."""
+    ends = [(end, n) for end, n in pace.settled.items()]
+    ends += [(g.lease_until_ms, g.records) for g in pace.open.values()]
+    room = limit - _used(pace)
+    for end, records in sorted(ends):
+        room += records
+        if room >= least:
+            return end + WINDOW_MS + 1
+    return now_ms + WINDOW_MS
+
+
+def _refused(pace: Pace, now_ms: int, lane: Lane, at_ms: int) -> Admission:
+    if lane is Lane.LIVE:
+        pace = replace(pace, live_waits_until_ms=now_ms + LIVE_WAIT_MS)
+    return Admission(pace, 0, max(1, at_ms - now_ms), refused=True)
