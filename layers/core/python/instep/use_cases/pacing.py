@@ -160,7 +160,7 @@ def pace_of(item: Item) -> Pace:
         active=item["active"],
         epoch=item["epoch"],
         open={key: OpenGrant(*values) for key, values in item["open"].items()},
-        settled={end: records for end, records in item["settled"]},
+        settled=dict(item["settled"]),
         blocked_until_ms=item["blocked_until"],
         bulk_next_ms=item["bulk_next"],
         live_waits_until_ms=item["live_waits"],
