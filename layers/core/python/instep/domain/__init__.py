@@ -1,0 +1,1 @@
+"""What the product decides. Pure: no AWS, no HTTP, no clock, no chance, no logging."""

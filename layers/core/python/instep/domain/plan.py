@@ -1,0 +1,137 @@
+"""A plan: all that is to be done about one person, and why. Made by decide, done by apply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from instep.domain.people import Member, MemberChange, Rival, Side, SubscriptionEvent, User
+from instep.domain.record import Draft, Evidence, NumberConsent, Record
+from instep.domain.rules import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look at one user: everything decide may know beside the record and the rules.
+
+    `user_id` is who was looked at, whether ActionKit showed the user or not.
+    `user` is None where ActionKit did not show the user; `deleted` only if a read by id said 404.
+    `linked` is the member of the record's link (None: no link, or Strive shows no such member);
+    `matched` the member with the user's chosen number (may be the same one).
+    `holder` holds the claim on the chosen number, `member_holder` the one on `matched`; for both
+    None means free. `holder_lost` is true where the look saw the holder ineligible for the number
+    or gone, so that the claim may be taken over (U2).
+    `linked_holder` holds the claim on the linked member's number.
+    `rivals` are the others who show any number of the user, or the linked member's.
+    `consent` is the consent record of the chosen number, `linked_consent` of the linked member's,
+    `other_consents` those of the user's further numbers.
+    `events` and `changes` are those of the linked and of the matched member, oldest first.
+    `recreate`: staff asked to make a deleted member again (U1).
+    """
+
+    at: datetime
+    user: User | None
+    user_id: int = 0
+    deleted: bool = False
+    merged_into: int | None = None
+    linked: Member | None = None
+    matched: Member | None = None
+    rivals: tuple[Rival, ...] = ()
+    holder: int | None = None
+    holder_lost: bool = False
+    linked_holder: int | None = None
+    member_holder: int | None = None
+    consent: NumberConsent = field(default_factory=NumberConsent)
+    linked_consent: NumberConsent = field(default_factory=NumberConsent)
+    other_consents: Mapping[str, NumberConsent] = field(default_factory=dict)
+    events: tuple[SubscriptionEvent, ...] = ()
+    changes: tuple[MemberChange, ...] = ()
+    recreate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A write to one side, for the history (U9). `rule` names the rule that decided it."""
+
+    side: Side
+    field: str
+    old: str
+    new: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Both sides changed since the base, to different values (F5)."""
+
+    field: str
+    actionkit_value: str
+    strive_value: str
+    winner: Side
+
+
+@dataclass(frozen=True, slots=True)
+class FieldWrite:
+    """One value of a mapped field to be written. `target` is the other system's own name."""
+
+    field_id: str
+    name: str
+    side: Side
+    kind: Kind
+    target: str
+    old: str
+    new: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do about one user.
+
+    `record` is the record as it will be once everything is carried out (its `member_id` is still
+    None where `create` is set; `intent` is None). `claim` is the number to be held before any
+    effect; `release` numbers and `release_member` claims to give up. `strive` holds column values
+    and `strive_custom` custom values for the member, `actionkit` column values and
+    `actionkit_custom` userfields; consent is apart in `opt_in_strive` and `opt_in_actionkit`.
+    `field_writes` are the same values, field by field.
+    `join`, `leave`: Strive group ids; where `release_member` is set, `leave` concerns that member
+    (the old one), `join` always the new one. `consent`: consent records to store, by number,
+    before any effect (a refusal must outlive a crash).
+    `look_again`: users to be looked at because of this plan.
+    """
+
+    record: Record
+    claim: str | None = None
+    release: tuple[str, ...] = ()
+    release_member: int | None = None
+    create: Draft | None = None
+    strive: Mapping[str, str] = field(default_factory=dict)
+    strive_custom: Mapping[str, str] = field(default_factory=dict)
+    actionkit: Mapping[str, str] = field(default_factory=dict)
+    actionkit_custom: Mapping[str, str] = field(default_factory=dict)
+    field_writes: tuple[FieldWrite, ...] = ()
+    opt_in_strive: bool | None = None
+    opt_in_actionkit: bool | None = None
+    join: frozenset[int] = frozenset()
+    leave: frozenset[int] = frozenset()
+    history: tuple[Change, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    consent: Mapping[str, NumberConsent] = field(default_factory=dict)
+    look_again: tuple[int, ...] = ()
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything is written to either system."""
+        return bool(
+            self.create
+            or self.strive
+            or self.strive_custom
+            or self.actionkit
+            or self.actionkit_custom
+            or self.opt_in_strive is not None
+            or self.opt_in_actionkit is not None
+            or self.join
+            or self.leave
+        )
