@@ -59,7 +59,8 @@ class Rules:
     """Everything staff decided that bears on one person.
 
     `first_activated_at`: a recognised false that somebody set later is a refusal (F11.1).
-    `import_page_id`: actions on this page are our own writes.
+    `import_page_id`: actions on this page are our own writes. `closed_groups`: groups that carry a
+    flow now; whoever joins one is texted, so nobody joins by a backfill (P8).
     """
 
     mappings: tuple[Mapping, ...]
@@ -72,3 +73,4 @@ class Rules:
     resubscribe_changed_at: datetime | None = None
     import_page_id: int | None = None
     primary_group: int | None = None
+    closed_groups: frozenset[int] = frozenset()

@@ -66,3 +66,5 @@ def run_key(run_id: str) -> str:
 
 PACE_KEY = "pace"
 ACCOUNT_KEY = "account"
+DIRECTORY = "-accounts"
+"""The partition of the settings table that lists every account, by id."""

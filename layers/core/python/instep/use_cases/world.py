@@ -65,6 +65,7 @@ class World:
     strive: Callable[[Account], Strive]
     consent_key: Callable[[], bytes]
     limits: Limits
+    secrets_prefix: str
     api_url: str
 
     def lane(self, lane: Lane) -> Queue:

@@ -1,0 +1,51 @@
+"""What an account needs on both sides before anybody is synced: the integration's import page and
+the primary group (U6, G1)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from instep.domain.account import PRIMARY_GROUP_NAME, Account, Phase
+from instep.domain.pace import Lane
+from instep.use_cases.accounts import change_account, load_account
+from instep.use_cases.ports import Strive
+from instep.use_cases.world import World
+
+
+def read_catalogue(world: World, account_id: str) -> str:
+    """Makes what is missing. "ready", or "stopped" if the account is not on (any more)."""
+    account = load_account(world, account_id)
+    if account.phase not in (Phase.INITIAL_SYNC, Phase.SYNCING):
+        return "stopped"
+    page = world.actionkit(account, Lane.LIVE).ensure_import_page()
+    group_id = _primary_group(world.strive(account), account)
+    change_account(
+        world,
+        account_id,
+        lambda one: replace(
+            one, import_page=page.name, import_page_id=page.page_id, primary_group=group_id
+        ),
+    )
+    world.groups.put(
+        {
+            "account_id": account_id,
+            "item": f"group/{group_id:012d}",
+            "name": PRIMARY_GROUP_NAME,
+            "kind": "primary",
+        }
+    )
+    return "ready"
+
+
+def _primary_group(strive: Strive, account: Account) -> int:
+    """The group we have (followed by its id), else the one of that name, else a new one.
+
+    ON asked whether a group of that name may be used (A2), so one that is found now is either
+    adopted or what an earlier try of ours made before it died.
+    """
+    groups = strive.groups()
+    ours = [one.group_id for one in groups if one.group_id == account.primary_group]
+    named = [one.group_id for one in groups if one.name == PRIMARY_GROUP_NAME]
+    if ours or named:
+        return (ours or named)[0]
+    return strive.create_group(PRIMARY_GROUP_NAME).group_id

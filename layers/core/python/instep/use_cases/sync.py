@@ -1,0 +1,780 @@
+"""The one worker: look, decide, apply. The only code that changes anybody in either system.
+
+A batch of users is looked at together, each is decided by itself, and what is decided is carried
+out behind an intent: a plan stored before any effect and settled after all of them. Whoever loses
+a condition on the way is looked at again; an intent whose worker died is never replayed: what came
+of it is found out and the user is decided afresh (docs/guarantees.md).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from instep.domain.account import Account, Phase
+from instep.domain.consent import overridden_refusal
+from instep.domain.decide import decide, eligible
+from instep.domain.intent import Done, intent_of, recover, recovered_changes, settle
+from instep.domain.pace import Lane
+from instep.domain.people import Member, Rival, Side
+from instep.domain.phone import choose_number
+from instep.domain.plan import Change, Plan, Seen
+from instep.domain.record import Intent, NumberConsent, Record, Status
+from instep.domain.rules import Option
+from instep.use_cases.accounts import change_account, find_account
+from instep.use_cases.errors import (
+    AccountStopped,
+    Busy,
+    NotAdmitted,
+    Rejected,
+    Unauthorised,
+    Unavailable,
+)
+from instep.use_cases.pacing import Grant, Pacer, switch_pace
+from instep.use_cases.ports import Act, ActionKit, ActionKitLook, Item, Strive
+from instep.use_cases.records import People
+from instep.use_cases.runs import change_run, ticked
+from instep.use_cases.work import Work, put_work
+from instep.use_cases.world import World
+
+TURN_SECONDS = 6
+"""How long a worker waits for its turn before it puts its work back on the lane."""
+SPARE_SECONDS = 12
+"""A worker begins nothing new for a user when it has less time than this left."""
+
+
+def sync_users(world: World, work: Work, lane: Lane) -> str:
+    """Looks at the users of a message, decides and applies. Says what became of the message:
+    "done", "waiting" (put back for its turn), "later" (put back after a failure of a side),
+    "dropped" (the account is off, paused, or of another epoch) or "stopped" (credentials)."""
+    account = find_account(world, work.account_id)
+    if account is None or not account.active or account.epoch != work.epoch:
+        return "dropped"
+    batch = Batch(world, account, work, lane)
+    try:
+        batch.run()
+    except AccountStopped:
+        return "dropped"
+    except NotAdmitted as turn:
+        put_work(world, lane, replace(work, tries=work.tries - 1), work.user_ids,
+                 turn.retry_after_seconds)
+        return "waiting"
+    except Unauthorised as refusal:
+        stop_for_credentials(world, account, refusal.side)
+        return "stopped"
+    except (Busy, Unavailable) as failure:
+        if isinstance(failure, Busy) and failure.side is Side.ACTIONKIT:
+            batch.pacer.block(failure.retry_after_seconds)
+        wait = failure.retry_after_seconds if isinstance(failure, Busy) else 0.0
+        put_work(world, lane, work, work.user_ids, max(wait, later_seconds(work.tries)))
+        world.watch.count(f"{failure.side.value}_failures")
+        return "later"
+    return "done"
+
+
+def later_seconds(tries: int) -> float:
+    """How long to leave a failing side, or an awaited answer, alone: 15 s, doubling to 10 min."""
+    return float(min(600, 15 * 2 ** min(tries, 6)))
+
+
+def stop_for_credentials(world: World, account: Account, side: Side) -> None:
+    """Stops the account at the first 401 or 403 (A5)."""
+    reason = f"{side.value}_credentials"
+
+    def stopped(now: Account) -> Account:
+        if now.epoch != account.epoch or not now.active:
+            return now
+        return replace(now, phase=Phase.STOPPED_CREDENTIALS, reason=reason)
+
+    _, new = change_account(world, account.account_id, stopped)
+    if new.phase is Phase.STOPPED_CREDENTIALS and new.epoch == account.epoch:
+        limit = new.settings.records_per_minute
+        switch_pace(world.users, account.account_id, False, new.epoch, limit)
+        world.watch.alarm("credentials refused", account_id=account.account_id, side=side.value)
+
+
+@dataclass(slots=True)
+class Applying:
+    """One user whose plan is being carried out.
+
+    `known` is what was known before (a dead worker's intent found out and taken off), `over` the
+    record that lies in the table now: with this plan's intent, if it writes to either side.
+    `begun`: something was written to one of the sides.
+    """
+
+    user_id: int
+    plan: Plan
+    seen: Seen
+    intent: Intent
+    known: Record | None
+    over: Record | None
+    done: Done = field(default_factory=Done)
+    begun: bool = False
+
+    @property
+    def member(self) -> Member | None:
+        """The member as it now is, as far as this plan knows."""
+        return self.done.member or self.seen.linked or self.seen.matched
+
+
+class Batch:
+    """One message's users, from the look to the last settled record."""
+
+    def __init__(self, world: World, account: Account, work: Work, lane: Lane) -> None:
+        self._world = world
+        self._account = account
+        self._rules = account.rules()
+        self._work = work
+        self._lane = lane
+        self._people = People(world, account.account_id)
+        self.pacer: Pacer = world.pacer(account, lane)
+        self._deadline = world.clock.now() + timedelta(
+            seconds=world.limits.worker_seconds - SPARE_SECONDS
+        )
+        self._statuses: dict[int, Status] = {}
+        self._again: dict[int, float] = {}
+        self._consents: dict[str, tuple[NumberConsent, int]] = {}
+        self._entries: list[Item] = []
+        self._confirm: list[int] = []
+
+    def run(self) -> None:
+        """Raises NotAdmitted, AccountStopped, Unauthorised, Busy or Unavailable if nothing was
+        done; what was done for some users by then is settled or behind an intent."""
+        self._actionkit: ActionKit = self._world.actionkit(self._account, self._lane)
+        self._strive: Strive = self._world.strive(self._account)
+        grant = self.pacer.take(len(self._work.user_ids), TURN_SECONDS)
+        user_ids, rest = self._split(grant.records)
+        records = self._people.records(user_ids)
+        user_ids = self._without_busy(user_ids, records)
+        try:
+            look = self._look_at_actionkit(user_ids, records)
+        except BaseException:
+            self.pacer.settle(grant)
+            raise
+        user_ids = self._without_stale(user_ids, records, look)
+        seen = self._look_at_strive(user_ids, records, look, grant)
+        try:
+            applying = self._decide_all(seen, records, look)
+            self._write_strive(applying)
+            self._write_actionkit(applying, grant)
+            self._settle_all(applying)
+        finally:
+            if self._keeps:
+                self.pacer.settle(grant)
+        self._finish(rest)
+
+    # --- look ---
+
+    def _split(self, granted: int) -> tuple[list[int], list[int]]:
+        """Whom the grant is for, and who has to wait for the next one."""
+        user_ids = list(self._work.user_ids)
+        return user_ids[:granted], user_ids[granted:]
+
+    def _without_busy(self, user_ids: list[int], records: Mapping[int, Record]) -> list[int]:
+        """Leaves out users with a plan under way: two plans never meet (U10)."""
+        now = self._world.clock.now()
+        free = []
+        for user_id in user_ids:
+            record = records.get(user_id)
+            if record is not None and record.intent and record.intent.expires_at > now:
+                self._look_again(user_id, (record.intent.expires_at - now).total_seconds() + 1)
+            else:
+                free.append(user_id)
+        return free
+
+    def _look_at_actionkit(
+        self, user_ids: list[int], records: Mapping[int, Record]
+    ) -> ActionKitLook:
+        self._at = self._world.clock.now()
+        names = [self._rules.opt_in_userfield]
+        names += [m.actionkit_field for m in self._rules.mappings if m.kind.value == "custom"]
+        sync_ids = [
+            sync_id
+            for user_id in user_ids
+            if (record := records.get(user_id)) and record.intent
+            for sync_id in sync_ids_of(record.intent)
+        ]
+        if not user_ids:
+            return ActionKitLook(0, {})
+        return self._actionkit.look(user_ids, names, sync_ids)
+
+    def _without_stale(
+        self, user_ids: list[int], records: Mapping[int, Record], look: ActionKitLook
+    ) -> list[int]:
+        """Leaves out users whose record knows of a later action than the look: it is stale."""
+        fresh = []
+        for user_id in user_ids:
+            record = records.get(user_id)
+            if record is not None and record.watermark > look.watermark:
+                self._look_again(user_id, later_seconds(self._work.tries))
+            else:
+                fresh.append(user_id)
+        if len(fresh) < len(user_ids) and not self._account.sql_lags:
+            change_account(
+                self._world, self._account.account_id, lambda one: replace(one, sql_lags=True)
+            )
+        return fresh
+
+    def _look_at_strive(
+        self,
+        user_ids: list[int],
+        records: Mapping[int, Record],
+        look: ActionKitLook,
+        grant: Grant,
+    ) -> dict[int, Seen]:
+        """The members, and what else decides. As soon as it is known whom ActionKit may have to be
+        told about, the grant for all others is settled."""
+        numbers, shown = self._numbers(records, look)
+        self._keeps = False
+        try:
+            matched = self._strive.members_by_number(sorted(set(numbers.values())))
+            members = {member.member_id: member for member in matched.values()}
+            links = {
+                user_id: record.member_id
+                for user_id in user_ids
+                if (record := records.get(user_id)) and record.member_id is not None
+            }
+            missing = sorted(set(links.values()) - members.keys())
+            members |= self._strive.members_by_id(missing) if missing else {}
+            concerned = [one for one in user_ids if one in links or numbers.get(one) in matched]
+            self._keeps = bool(concerned)
+        finally:
+            keep = len(concerned) if self._keeps else 0
+            self.pacer.settle(grant, keep, self._world.limits.worker_seconds)
+        member_ids = sorted(members)
+        events = self._strive.events(member_ids) if member_ids else {}
+        timed = any(one.option is Option.TWO_WAY for one in self._rules.mappings)
+        changes = self._strive.changes(member_ids) if member_ids and timed else {}
+        closed = frozenset(one.group_id for one in self._strive.groups() if one.flow_id is not None)
+        self._rules = replace(self._rules, closed_groups=closed)
+        every = sorted({*numbers.values(), *(one.phone_number for one in members.values())})
+        holders = self._people.number_holders(sorted(set(numbers.values())))
+        member_holders = self._people.member_holders(member_ids)
+        lost = self._lost_holders(holders, records, shown)
+        self._consents = self._people.consents(every)
+        seen = {}
+        for user_id in user_ids:
+            number = numbers.get(user_id)
+            linked = members.get(links[user_id]) if user_id in links else None
+            at_number = matched.get(number) if number else None
+            member = linked or at_number
+            rivals = [*shown.get(number or "", ())]
+            if linked is not None and linked.phone_number != number:
+                rivals += shown.get(linked.phone_number, ())
+            seen[user_id] = Seen(
+                at=self._at,
+                user=look.users.get(user_id),
+                linked=linked,
+                matched=at_number,
+                rivals=tuple(one for one in rivals if one.user_id != user_id),
+                holder=holders.get(number) if number else None,
+                holder_lost=number in lost,
+                member_holder=member_holders.get(at_number.member_id) if at_number else None,
+                consent=self._consent(number),
+                linked_consent=self._consent(linked.phone_number if linked else None),
+                events=events.get(member.member_id, ()) if member else (),
+                changes=changes.get(member.member_id, ()) if member else (),
+            )
+        return self._with_deletions(seen, records)
+
+    def _numbers(
+        self, records: Mapping[int, Record], look: ActionKitLook
+    ) -> tuple[dict[int, str], dict[str, list[Rival]]]:
+        """The chosen number of each user of the batch, and of each number all who chose it."""
+        numbers: dict[int, str] = {}
+        shown: dict[str, list[Rival]] = {}
+        others = {one.user_id: one for one in look.sharers}
+        for user_id, user in sorted({**others, **look.users}.items()):
+            number = choose_number(user, self._rules, records.get(user_id)).number
+            if number is None:
+                continue
+            if user_id in look.users:
+                numbers[user_id] = number
+            rival = Rival(user_id, number, eligible(user, self._rules))
+            shown.setdefault(number, []).append(rival)
+        return numbers, shown
+
+    def _with_deletions(
+        self, seen: dict[int, Seen], records: Mapping[int, Record]
+    ) -> dict[int, Seen]:
+        """Asks by id about users that the look did not show: only a 404 is a deletion (U3)."""
+        for user_id in [one for one, look in seen.items() if look.user is None]:
+            if user_id not in records:
+                del seen[user_id]
+            elif self._actionkit.confirm_deleted(user_id):
+                seen[user_id] = replace(seen[user_id], deleted=True)
+            else:
+                self._look_again(user_id, later_seconds(self._work.tries))
+                del seen[user_id]
+        return seen
+
+    def _decide_all(
+        self, seen: Mapping[int, Seen], records: Mapping[int, Record], look: ActionKitLook
+    ) -> list[Applying]:
+        """Decides each user, and stores an intent for each whose plan writes to either side."""
+        applying = []
+        for user_id, one in seen.items():
+            begun = self._decide(user_id, records.get(user_id), one, look)
+            if begun is not None:
+                applying.append(begun)
+        return applying
+
+    def _consent(self, number: str | None) -> NumberConsent:
+        return self._consents[number][0] if number in self._consents else NumberConsent()
+
+    def _consent_version(self, number: str) -> int:
+        return self._consents[number][1] if number in self._consents else 0
+
+    def _lost_holders(
+        self,
+        holders: Mapping[str, int],
+        records: Mapping[int, Record],
+        shown: Mapping[str, list[Rival]],
+    ) -> set[str]:
+        """Numbers whose holder has no link, no plan under way, and was seen ineligible or no
+        longer with the number: such a claim may be taken over (U2)."""
+        others = sorted({holder for holder in holders.values() if holder not in records})
+        known = {**records, **self._people.records(others)} if others else records
+        now = self._world.clock.now()
+        lost = set()
+        for number, holder in holders.items():
+            record = known.get(holder)
+            linked = record is not None and record.member_id is not None
+            planned = record is not None and record.intent and record.intent.expires_at > now
+            entitled = any(
+                rival.user_id == holder and rival.eligible for rival in shown.get(number, ())
+            )
+            if not (linked or planned or entitled):
+                lost.add(number)
+        return lost
+
+    # --- decide ---
+
+    def _decide(
+        self, user_id: int, before: Record | None, seen: Seen, look: ActionKitLook
+    ) -> Applying | None:
+        now = self._world.clock.now()
+        known = before
+        if before is not None and before.intent is not None:
+            known = self._recovered(before, before.intent, seen, look, now)
+            # A member that the dead worker created is this user's link now.
+            if known.member_id is not None and seen.linked is None:
+                seen = replace(seen, linked=seen.matched)
+        plan = decide(seen, known, self._rules, now)
+        for other in plan.look_again:
+            self._queue_other(other)
+        if plan.record == before and not plan.writes:
+            self._settled(plan.record)
+            return None
+        return self._begin(user_id, before, known, seen, plan, now)
+
+    def _recovered(
+        self, record: Record, intent: Intent, seen: Seen, look: ActionKitLook, now: datetime
+    ) -> Record:
+        """The record without the intent of a worker that is dead; what that worker wrote is put
+        into the history, under the intent's own key."""
+        found = {
+            sync_id: look.actions_found[sync_id]
+            for sync_id in sync_ids_of(intent)
+            if sync_id in look.actions_found
+        }
+        recovered = recover(record, seen, tuple(found.values()), now)
+        changes = recovered_changes(record, seen, found.keys())
+        if changes:
+            self._entries.append(
+                self._people.history_item(
+                    record.user_id, intent.at, intent.intent_id, changes, self._work.cause
+                )
+            )
+        return recovered
+
+    def _begin(
+        self,
+        user_id: int,
+        before: Record | None,
+        known: Record | None,
+        seen: Seen,
+        plan: Plan,
+        now: datetime,
+    ) -> Applying | None:
+        """Stores what was learned of the numbers, takes the claims and stores the intent."""
+        expires_at = now + timedelta(seconds=self._world.limits.worker_seconds)
+        intent = intent_of(plan, self._world.ids.new(), now, expires_at)
+        one = Applying(user_id, plan, seen, intent, known, before)
+        if not (self._store_consents(plan) and self._claim(one)):
+            self._lost(user_id)
+            return None
+        if plan.writes:
+            under_way = replace(known or Record(user_id), intent=intent)
+            one.over = self._people.store(under_way, before)
+            if one.over is None:
+                self._lost(user_id)
+                return None
+        return one
+
+    def _store_consents(self, plan: Plan) -> bool:
+        return all(
+            self._people.store_consent(number, consent, self._consent_version(number))
+            for number, consent in plan.consent.items()
+        )
+
+    def _claim(self, one: Applying) -> bool:
+        """Takes the number, and the member if the plan links to one that exists (U2)."""
+        plan, seen = one.plan, one.seen
+        if plan.claim is not None and not self._people.claim_number(
+            plan.claim, one.user_id, seen.holder
+        ):
+            return False
+        member_id = plan.record.member_id
+        if member_id is None or (one.known is not None and one.known.member_id == member_id):
+            return True
+        return self._people.claim_member(member_id, one.user_id, seen.member_holder)
+
+    def _lost(self, user_id: int) -> None:
+        """A condition was lost: somebody else came between. Looked at again, never dropped."""
+        self._world.watch.count("conditions_lost")
+        self._look_again(user_id, 1)
+
+    # --- apply: Strive ---
+
+    def _write_strive(self, applying: list[Applying]) -> None:
+        creating = [one for one in applying if one.plan.create is not None]
+        for one in creating:
+            self._guarded(one, applying, self._create)
+        self._read_created([one for one in creating if one in applying], applying)
+        for one in list(applying):
+            self._guarded(one, applying, self._change_member)
+        for one in list(applying):
+            self._guarded(one, applying, self._change_groups)
+
+    def _guarded(
+        self,
+        one: Applying,
+        applying: list[Applying],
+        step: Callable[[Applying, list[Applying]], None],
+    ) -> None:
+        """Takes a step for one user; a failure ends that user's plan, not the batch.
+
+        A side that cannot be reached leaves the intent where a write may have happened; it is
+        found out later. Otherwise the intent is dropped and the user looked at again."""
+        if one not in applying or not one.plan.writes:
+            return
+        if self._world.clock.now() > self._deadline:
+            self._drop(one, applying, 1)
+            return
+        try:
+            step(one, applying)
+        except Unavailable as failure:
+            self._failed(failure)
+            if failure.may_have_happened:
+                self._leave(one, applying)
+            else:
+                self._drop(one, applying, later_seconds(self._work.tries))
+        except Busy as failure:
+            self._failed(failure)
+            self._drop(one, applying, failure.retry_after_seconds)
+
+    def _create(self, one: Applying, applying: list[Applying]) -> None:
+        """Creates the member, if the number still has none."""
+        draft = one.plan.create
+        if draft is None:
+            return
+        if self._strive.members_by_number([draft.number]):
+            self._drop(one, applying, 1)
+            return
+        try:
+            self._strive.create_member(draft)
+        except Rejected:
+            one.done = replace(one.done, failed="strive_refused")
+
+    def _read_created(self, creating: list[Applying], applying: list[Applying]) -> None:
+        """Reads back the members just made: their ids, what Strive made of their values, and
+        whether the call overrode a refusal, which is then restored at once (U1)."""
+        made = [one for one in creating if not one.done.failed]
+        if not made:
+            return
+        drafts = {one.user_id: one.plan.create for one in made if one.plan.create is not None}
+        members = self._strive.members_by_number([draft.number for draft in drafts.values()])
+        events = self._strive.events([member.member_id for member in members.values()])
+        for one in made:
+            draft = drafts[one.user_id]
+            member = members.get(draft.number)
+            if member is None:
+                self._leave(one, applying)
+                continue
+            if not self._people.claim_member(member.member_id, one.user_id, None):
+                self._drop(one, applying, 1)
+                continue
+            overridden = draft.opt_in and overridden_refusal(
+                events.get(member.member_id, ())
+            )
+            if overridden:
+                restored = self._strive.patch_member(member, {}, {}, opt_in=False)
+                member = restored or replace(member, opt_in=False)
+                self._world.watch.alarm(
+                    "an opt-in overrode a refusal and was taken back",
+                    account_id=self._account.account_id,
+                    user_id=one.user_id,
+                )
+            one.done = replace(
+                one.done,
+                member_id=member.member_id,
+                member=member,
+                refusal_restored=bool(overridden),
+            )
+
+    def _change_member(self, one: Applying, applying: list[Applying]) -> None:
+        """Writes values and consent to the linked member, if it is still as it was seen."""
+        plan = one.plan
+        if not (plan.strive or plan.strive_custom or plan.opt_in_strive is not None):
+            return
+        member = one.seen.linked or one.seen.matched
+        if member is None:
+            return
+        try:
+            written = self._strive.patch_member(
+                member, plan.strive, plan.strive_custom, plan.opt_in_strive
+            )
+        except Rejected as refusal:
+            detail = ", ".join(refusal.fields)
+            one.done = replace(one.done, failed="strive_refused", failed_detail=detail)
+            return
+        if written is None:
+            self._drop(one, applying, 1)
+        else:
+            one.done = replace(one.done, member=written)
+
+    def _change_groups(self, one: Applying, _: list[Applying]) -> None:
+        if one.member is None:
+            return
+        try:
+            for group_id in sorted(one.plan.join):
+                self._strive.join(group_id, one.member.member_id)
+                one.begun = True
+            for group_id in sorted(one.plan.leave):
+                self._strive.leave(group_id, one.member.member_id)
+                one.begun = True
+        except Rejected:
+            one.done = replace(one.done, failed="strive_refused")
+
+    # --- apply: ActionKit ---
+
+    def _write_actionkit(self, applying: list[Applying], grant: Grant) -> None:
+        writing = [one for one in applying if self._acts(one)]
+        if not writing:
+            return
+        lease = self._world.limits.worker_seconds
+        try:
+            if not self.pacer.reopen(grant, lease, TURN_SECONDS):
+                raise NotAdmitted(1)
+        except NotAdmitted as turn:
+            for one in writing:
+                self._drop(one, applying, turn.retry_after_seconds)
+            return
+        for one in writing:
+            self._guarded(one, applying, self._act)
+
+    def _act(self, one: Applying, _: list[Applying]) -> None:
+        """Writes the plan's actions: values, then consent by itself (U6)."""
+        for act in self._acts(one):
+            self._act_once(one, act)
+
+    def _acts(self, one: Applying) -> list[Act]:
+        return acts_of(one, self._account.import_page, self._rules.opt_in_userfield)
+
+    def _act_once(self, one: Applying, act: Act) -> None:
+        try:
+            acted = self._actionkit.act(act)
+        except Rejected as refusal:
+            self._without_refused(one, act, frozenset(refusal.fields))
+            return
+        one.begun = True
+        one.done = replace(one.done, action_ids=(*one.done.action_ids, acted.action_id))
+        if acted.user_id != one.user_id:
+            one.done = replace(one.done, failed="wrong_user")
+            self._world.watch.alarm(
+                "an action reached another user",
+                account_id=self._account.account_id,
+                user_id=one.user_id,
+            )
+
+    def _without_refused(self, one: Applying, act: Act, refused: frozenset[str]) -> None:
+        """A value that ActionKit refuses is reported for its field; the others are written."""
+        columns = refused & act.columns.keys()
+        userfields = refused & act.userfields.keys()
+        if not columns | userfields:
+            one.done = replace(one.done, failed="actionkit_refused")
+            return
+        one.done = replace(
+            one.done,
+            refused_columns=one.done.refused_columns | columns,
+            refused_userfields=one.done.refused_userfields | userfields,
+        )
+        rest = replace(
+            act,
+            columns={k: v for k, v in act.columns.items() if k not in columns},
+            userfields={k: v for k, v in act.userfields.items() if k not in userfields},
+        )
+        if rest.columns or rest.userfields:
+            self._act_once(one, rest)
+
+    # --- settle ---
+
+    def _settle_all(self, applying: list[Applying]) -> None:
+        """Stores history and evidence, then the records, then gives up claims."""
+        now = self._world.clock.now()
+        for one in applying:
+            self._keep_entries(one)
+        self._store_entries()
+        for one in applying:
+            record = settle(one.plan, one.done, now) if one.plan.writes else one.plan.record
+            stored = self._people.store(record, one.over)
+            if stored is None:
+                self._lost(one.user_id)
+                continue
+            for number in one.plan.release:
+                self._people.release_number(number, one.user_id)
+            if one.plan.release_member is not None:
+                self._people.release_member(one.plan.release_member, one.user_id)
+            self._settled(stored)
+            if one.done.refusal_restored:
+                self._look_again(one.user_id, 1)
+
+    def _settled(self, record: Record) -> None:
+        self._statuses[record.user_id] = record.status
+        if awaits(record):
+            self._confirm.append(record.user_id)
+
+    def _drop(self, one: Applying, applying: list[Applying], delay_seconds: float) -> None:
+        """Gives the plan up, takes the intent off, and looks at the user again. Where something
+        was written already only a fresh look can tell what: then the intent stays till it expires.
+        """
+        if one.begun or one.done != Done():
+            self._leave(one, applying)
+            return
+        applying.remove(one)
+        if one.over is not None:
+            plain = replace(one.known or Record(one.user_id), intent=None)
+            self._people.store(plain, one.over)
+        self._look_again(one.user_id, delay_seconds)
+
+    def _leave(self, one: Applying, applying: list[Applying]) -> None:
+        """Leaves the intent where nobody knows whether a write happened: when it has expired, a
+        fresh look finds out."""
+        applying.remove(one)
+        self._look_again(one.user_id, self._expiry_seconds(one))
+
+    def _expiry_seconds(self, one: Applying) -> float:
+        return (one.intent.expires_at - self._world.clock.now()).total_seconds() + 1
+
+    def _failed(self, failure: Busy | Unavailable) -> None:
+        self._world.watch.count(f"{failure.side.value}_failures")
+        if isinstance(failure, Busy) and failure.side is Side.ACTIONKIT:
+            self.pacer.block(failure.retry_after_seconds)
+
+    def _keep_entries(self, one: Applying) -> None:
+        plan, at, intent_id = one.plan, one.intent.at, one.intent.intent_id
+        if plan.history:
+            self._entries.append(
+                self._people.history_item(
+                    one.user_id, at, intent_id, plan.history, self._work.cause
+                )
+            )
+        if plan.evidence:
+            self._entries.append(
+                self._people.evidence_item(one.user_id, at, intent_id, plan.evidence)
+            )
+
+    def _store_entries(self) -> None:
+        if self._entries:
+            self._world.users.put_many(self._entries)
+            self._entries = []
+
+    # --- finish ---
+
+    def _look_again(self, user_id: int, delay_seconds: float) -> None:
+        self._again[user_id] = max(delay_seconds, self._again.get(user_id, 0))
+
+    def _queue_other(self, user_id: int) -> None:
+        """Another user is concerned by this one's plan."""
+        other = replace(self._work, run_id="", tries=-1)
+        put_work(self._world, self._lane, other, [user_id], 1)
+
+    def _finish(self, rest: list[int]) -> None:
+        """Puts back who is to be looked at again, and ticks off the others in their run."""
+        self._store_entries()
+        put_work(self._world, self._lane, replace(self._work, tries=self._work.tries - 1), rest)
+        by_delay: dict[int, list[int]] = {}
+        for user_id, delay in self._again.items():
+            by_delay.setdefault(max(1, round(delay)), []).append(user_id)
+        for seconds, user_ids in sorted(by_delay.items()):
+            put_work(self._world, self._lane, self._work, user_ids, seconds)
+        if self._confirm:
+            confirm = replace(self._work, run_id="", cause="confirm")
+            put_work(
+                self._world, Lane.BULK, confirm, self._confirm, later_seconds(self._work.tries)
+            )
+        if self._work.run_id:
+            self._tick(rest)
+
+    def _tick(self, rest: list[int]) -> None:
+        now = self._world.clock.now()
+        first, last = self._work.user_ids[0], self._work.user_ids[-1]
+        done = {k: v for k, v in self._statuses.items() if k not in self._again}
+        again: Iterable[int] = [*self._again, *rest]
+        change_run(
+            self._world,
+            self._account.account_id,
+            self._work.run_id,
+            lambda run: ticked(run, first, last, done, again, now),
+        )
+
+
+def sync_ids_of(intent: Intent) -> tuple[str, str]:
+    """The marks of an intent's two actions: that of the values and that of the consent."""
+    return intent.intent_id, f"{intent.intent_id}-consent"
+
+
+def acts_of(one: Applying, page: str, opt_in_userfield: str) -> list[Act]:
+    """The actions that a plan writes on the integration's import page: values, and consent in one
+    of its own (U6). The user is addressed by the email read in the same look."""
+    plan, user = one.plan, one.seen.user
+    if user is None:
+        return []
+    values_id, consent_id = sync_ids_of(one.intent)
+    acts = []
+    if plan.actionkit or plan.actionkit_custom:
+        marks = _marks(one, values_id, [c for c in plan.history if c.field != "opt_in"])
+        acts.append(Act(page, user.email, plan.actionkit, plan.actionkit_custom, marks))
+    if plan.opt_in_actionkit is not None:
+        marks = _marks(one, consent_id, [c for c in plan.history if c.field == "opt_in"])
+        value = "true" if plan.opt_in_actionkit else "false"
+        acts.append(Act(page, user.email, {}, {opt_in_userfield: value}, marks))
+    return acts
+
+
+def _marks(one: Applying, sync_id: str, changes: Iterable[Change]) -> dict[str, str]:
+    """The actionfields of our actions; `former_data` holds for each field the value last known and
+    the value sent."""
+    former = {
+        change.field: {"from": change.old, "to": change.new}
+        for change in changes
+        if change.side is Side.ACTIONKIT
+    }
+    return {
+        "strive_member": str(one.member.member_id) if one.member else "",
+        "sync_id": sync_id,
+        "former_data": json.dumps(former, sort_keys=True),
+    }
+
+
+def awaits(record: Record) -> bool:
+    """Whether a write is yet to be read back: then the user is looked at again by itself."""
+    consent = record.consent
+    return (
+        any(state.sent is not None for state in record.fields.values())
+        or consent.sent_actionkit is not None
+        or consent.sent_strive is not None
+    )
