@@ -14,7 +14,6 @@ from instep.domain.account import Account, Phase
 from instep.domain.pace import Lane
 from instep.domain.record import Status
 from instep.use_cases.accounts import change_account, load_account
-from instep.use_cases.errors import NotFoundError
 from instep.use_cases.runs import (
     Interval,
     Run,
@@ -48,19 +47,25 @@ class Step:
 
 
 def start_initial_sync(world: World, account: Account) -> str:
-    """Starts the initial sync of an account, or goes on with the one it has: the run's id."""
-    now = world.clock.now()
-    run_id = account.initial_sync_run
+    """Starts the initial sync of an account, or goes on with the one it has: the run's id.
+
+    What was open is put on the queue again, since messages are dropped while an account is off or
+    paused; an execution that is still running goes on, else there is a new one.
+    """
+    account_id, run_id = account.account_id, account.initial_sync_run
     if not run_id:
-        run_id = f"{now:%Y%m%dT%H%M%SZ}-initial-{world.ids.new()[-6:].lower()}"
-        store_run(world, account.account_id, Run(run_id, "initial_sync", started=now))
+        now = world.clock.now()
+        made = f"{now:%Y%m%dT%H%M%SZ}-initial-{world.ids.new()[-6:].lower()}"
+        store_run(world, account_id, Run(made, "initial_sync", started=now))
         _, account = change_account(
             world,
-            account.account_id,
-            lambda one: one if one.initial_sync_run else replace(one, initial_sync_run=run_id),
+            account_id,
+            lambda one: one if one.initial_sync_run else replace(one, initial_sync_run=made),
         )
         run_id = account.initial_sync_run
-    _launch(world, account.account_id, run_id)
+    _, run = change_run(world, account_id, run_id, lambda one: replace(one, sending=True))
+    if not (run.execution and world.machines.running(run.execution)):
+        _launch(world, account_id, run_id)
     return run_id
 
 
@@ -241,34 +246,24 @@ def _settle(world: World, account: Account, run_id: str) -> Step:
 def _finish(world: World, account: Account, run_id: str) -> Step:
     """The initial sync has ended."""
     now = world.clock.now()
-
-    def finished(one: Account) -> Account:
-        phase = Phase.SYNCING if one.phase is Phase.INITIAL_SYNC else one.phase
-        return replace(one, initial_sync_done=True, phase=phase)
-
-    change_account(world, account.account_id, finished)
     change_run(
         world,
         account.account_id,
         run_id,
         lambda one: replace(one, state="succeeded", ended=now, lease_until=None),
     )
+
+    def finished(one: Account) -> Account:
+        phase = Phase.SYNCING if one.phase is Phase.INITIAL_SYNC else one.phase
+        return replace(one, initial_sync_done=True, phase=phase)
+
+    change_account(world, account.account_id, finished)
     return Step("finished")
 
 
 def _stopped(world: World, account_id: str, run_id: str) -> Step:
     """The account was switched off, paused or stopped: the run waits to be gone on with."""
-    try:
-        run = find_run(world, account_id, run_id)
-    except NotFoundError:
-        return Step("stopped")
-    if run.state == "running":
-        change_run(
-            world,
-            account_id,
-            run_id,
-            lambda one: replace(one, sending=True, lease_until=None),
-        )
+    world.watch.note("initial sync stopped", account_id=account_id, run_id=run_id)
     return Step("stopped")
 
 
