@@ -7,15 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from instep.domain.people import Member, MemberChange, Rival, Side, SubscriptionEvent, User
-from instep.domain.record import Draft, Evidence, NumberConsent, Record
-from instep.domain.rules import Kind
+from instep.domain.record import Draft, Evidence, FieldWrite, NumberConsent, Record
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """One look at one user: everything decide may know beside the record and the rules.
 
-    `user_id` is who was looked at, whether ActionKit showed the user or not.
     `user` is None where ActionKit did not show the user; `deleted` only if a read by id said 404.
     `linked` is the member of the record's link (None: no link, or Strive shows no such member);
     `matched` the member with the user's chosen number (may be the same one).
@@ -32,7 +30,6 @@ class Seen:
 
     at: datetime
     user: User | None
-    user_id: int = 0
     deleted: bool = False
     merged_into: int | None = None
     linked: Member | None = None
@@ -72,37 +69,25 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
-class FieldWrite:
-    """One value of a mapped field to be written. `target` is the other system's own name."""
-
-    field_id: str
-    name: str
-    side: Side
-    kind: Kind
-    target: str
-    old: str
-    new: str
-    rule: str
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """What to do about one user.
 
     `record` is the record as it will be once everything is carried out (its `member_id` is still
     None where `create` is set; `intent` is None). `claim` is the number to be held before any
-    effect; `release` numbers and `release_member` claims to give up. `strive` holds column values
-    and `strive_custom` custom values for the member, `actionkit` column values and
-    `actionkit_custom` userfields; consent is apart in `opt_in_strive` and `opt_in_actionkit`.
-    `field_writes` are the same values, field by field.
-    `join`, `leave`: Strive group ids; where `release_member` is set, `leave` concerns that member
-    (the old one), `join` always the new one. `consent`: consent records to store, by number,
-    before any effect (a refusal must outlive a crash).
+    effect, `claim_over` whom it is taken from (None: it was free); `release` numbers and
+    `release_member` claims to give up. `strive` holds column values and `strive_custom` custom
+    values for the member, `actionkit` column values and `actionkit_custom` userfields; consent is
+    apart in `opt_in_strive` and `opt_in_actionkit`.
+    `field_writes` are the same values, field by field, and those of a member to be created.
+    `join`, `leave`: Strive group ids. A plan concerns one member: where a link ends and another is
+    to be made, these are two plans. `consent`: consent records to store, by number, before any
+    effect (a refusal must outlive a crash).
     `look_again`: users to be looked at because of this plan.
     """
 
     record: Record
     claim: str | None = None
+    claim_over: int | None = None
     release: tuple[str, ...] = ()
     release_member: int | None = None
     create: Draft | None = None

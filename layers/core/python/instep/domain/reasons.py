@@ -23,6 +23,11 @@ REASONS: Final[dict[str, Reason]] = {
         "This user has not been looked at yet.",
         "Nothing to do: the user is looked at when the sync comes to them.",
     ),
+    "decided_afresh": Reason(
+        Status.PENDING,
+        "The link has ended, because the user's number is no longer the member's.",
+        "Nothing to do: the user is about to be decided afresh.",
+    ),
     "linked": Reason(
         Status.SYNCED,
         "The user is linked to a member who was already in Strive.",

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from instep.domain.people import Side
-from instep.domain.rules import Option
+from instep.domain.rules import Kind, Option
 
 
 class Status(StrEnum):
@@ -85,6 +85,7 @@ class ConsentState:
     `sent_strive_at` stays as the time of our last one. `overruled`: raw value of a recognised
     false that the member's status overruled (F11.1). `uncarried`: the side whose opt-in waits
     until the numbers agree (F14). `event_id`: subscription events up to it are accounted for.
+    `not_accepted`: the side that did not take a write of ours within 20 minutes (F11.6).
     """
 
     actionkit: str = ""
@@ -101,6 +102,7 @@ class ConsentState:
     sent_strive: bool | None = None
     sent_strive_at: datetime | None = None
     uncarried: Side | None = None
+    not_accepted: Side | None = None
     event_id: int = 0
 
 
@@ -121,14 +123,14 @@ class NumberConsent:
     """The consent record of a number (F13): last opt-in and last refusal as this sync saw them.
 
     `refusal_user_id`: the user whose userfield made the refusal, where one did (F14).
-    `not_asked`: the sync created the number's member as opted out, and there was neither an opt-in
-    nor a refusal since.
+    `not_asked_at`: when the sync created the number's member as opted out; None once there was an
+    opt-in or a refusal.
     """
 
     opt_in: Evidence | None = None
     refusal: Evidence | None = None
     refusal_user_id: int | None = None
-    not_asked: bool = False
+    not_asked_at: datetime | None = None
 
     @property
     def refused(self) -> bool:
@@ -149,18 +151,32 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldWrite:
+    """One value of a mapped field to be written. `target` is the other system's own name."""
+
+    field_id: str
+    name: str
+    side: Side
+    kind: Kind
+    target: str
+    old: str
+    new: str
+    rule: str
+    option: Option
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
     """A plan under way, stored before any effect. `intent_id` is the `sync_id` of its actions;
     `expires_at` is when its worker cannot be alive any more. `member_id`: the link being made.
-    The fields' writes are kept by field id, `consent` as it will be if all goes well."""
+    `consent`: as it will be if all goes well."""
 
     intent_id: str
     at: datetime
     expires_at: datetime
     create: Draft | None = None
     member_id: int | None = None
-    strive_fields: Mapping[str, Sent] = field(default_factory=dict)
-    actionkit_fields: Mapping[str, Sent] = field(default_factory=dict)
+    field_writes: tuple[FieldWrite, ...] = ()
     consent: ConsentState | None = None
     opt_in_strive: bool | None = None
     opt_in_actionkit: bool | None = None
