@@ -7,6 +7,7 @@ Text compares without regard to case, as MySQL's usual collation does. Times are
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -177,7 +178,20 @@ class Database:
             ":memory:", isolation_level=None, check_same_thread=False, cached_statements=512
         )
         connection.execute("PRAGMA journal_mode = OFF")
-        functions.register(connection, self.now, lambda: not self._unknowns().microseconds)
+        # SQLite holds its functions where no collector looks: they must not hold this object
+        itself = weakref.ref(self)
+        weakref.finalize(self, connection.close)
+
+        def now() -> datetime:
+            database = itself()
+            assert database is not None
+            return database.now()
+
+        def whole_seconds() -> bool:
+            database = itself()
+            return database is not None and not database._unknowns().microseconds
+
+        functions.register(connection, now, whole_seconds)
         return connection
 
     def close(self) -> None:

@@ -633,7 +633,7 @@ class Rest:
         fields = body["fields"] or {}
         if replace:
             kept = {name.lower() for name in fields}
-            for name in {row["name"] for row in self._records.field_rows(user_id)}:
+            for name in dict.fromkeys(row["name"] for row in self._records.field_rows(user_id)):
                 if name.lower() not in kept:
                     self._records.remove_field(user_id, name)
         for name, value in fields.items():

@@ -313,3 +313,27 @@ def test_uploads_refuse_unknown_fields_unless_they_may_make_them() -> None:
     assert caller.twin.user(1)["fields"] == {"new": ["y"]}
     assert len(caller.twin.actions()) == 1
     assert list(caller.upload("join", table).json()["upload"]) == ["page"]
+
+
+@pytest.mark.parametrize(("unknown", "city"), [("clears", ""), ("ignored", "Rome")])
+def test_a_blank_column(unknown: str, city: str) -> None:
+    caller = made(blank_column=unknown)
+    caller.twin.add_user("a@example.org", city="Rome")
+    caller.act("sync", email="a@example.org", city=" ")
+    assert caller.twin.user(1)["city"] == city
+
+
+def test_a_direct_write_may_keep_the_action_of_before() -> None:
+    caller = made(direct_write_keeps_action_id=True)
+    caller.act("sync", email="a@example.org", user_opt_in="yes")
+    row = caller.twin.userfield_rows(1)[0]
+    caller.twin.set_field(1, "opt_in", "no")
+    caller.call("PUT", f"userfield/{row['id']}/", {"value": "maybe"})
+    assert caller.twin.userfield_rows(1)[0]["action_id"] == row["action_id"] == 1
+
+
+def test_the_source_of_phones_that_actions_make() -> None:
+    caller = made(phone_source_of_actions="api")
+    caller.act("sync", email="a@example.org", work_phone="2025550100", phone="")
+    phones = caller.twin.user(1)["phones"]
+    assert [(phone["type"], phone["source"]) for phone in phones] == [("work", "api")]

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import gc
 import http.client
 import json
 import random
+import weakref
 from typing import Any
 
 import pytest
@@ -169,6 +171,15 @@ def test_what_moves_the_users_clock(cause: str) -> None:
             caller.act("sync", email="a@example.org")
         moved[bool(unknowns.user_updated_by)] = caller.twin.user(1)["updated_at"] > before
     assert moved == {False: False, True: True}
+
+
+def test_a_twin_that_nobody_holds_is_freed() -> None:
+    caller = Caller(replica_lag_seconds=1)
+    caller.sql("SELECT NOW()")
+    freed = weakref.ref(caller.twin)
+    del caller
+    gc.collect()
+    assert freed() is None
 
 
 def test_over_http() -> None:
