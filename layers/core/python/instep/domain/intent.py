@@ -71,7 +71,8 @@ def intent_of(plan: Plan, intent_id: str, now: datetime, expires_at: datetime) -
         expires_at=expires_at,
         create=plan.create,
         member_id=plan.record.member_id,
-        field_writes=plan.field_writes,
+        field_writes=() if plan.create else plan.field_writes,
+        created_fields={one.field_id: one.name for one in plan.field_writes if plan.create},
         consent=plan.record.consent,
         opt_in_strive=plan.opt_in_strive,
         opt_in_actionkit=plan.opt_in_actionkit,
@@ -237,11 +238,13 @@ def recovered_changes(record: Record, seen: Seen, found: Mapping[str, int]) -> t
         changes.append(Change(Side.STRIVE, "phone_number", "", draft.number, "created"))
         opted = "true" if draft.opt_in else "false"
         changes.append(Change(Side.STRIVE, "opt_in", "", opted, "created"))
+        changes += [
+            Change(Side.STRIVE, name, "", _drafted(draft, name), "created")
+            for name in intent.created_fields.values()
+        ]
     for write in intent.field_writes:
         if write.side is Side.ACTIONKIT:
             done = values_id in found
-        elif draft is not None:
-            done = made
         else:
             done = member is not None and same(write.name, _shown(write, member), write.new)
         if done:
@@ -283,17 +286,22 @@ def _is_made_from(draft: Draft, intent: Intent, member: Member) -> bool:
     return all(_alike(member.custom.get(one, ""), new) for one, new in draft.custom.items())
 
 
+def _drafted(draft: Draft, name: str) -> str:
+    """A drafted value by the field's name in history."""
+    custom = name.removeprefix("custom:")
+    return draft.values[name] if custom == name else draft.custom[custom]
+
+
 def _alike(one: str, other: str) -> bool:
     return one.strip().casefold() == other.strip().casefold()
 
 
 def _created(record: Record, intent: Intent, draft: Draft, member: Member) -> Record:
-    fields = {
-        write.field_id: FieldState(
-            actionkit=write.new, sent=_sent(write, intent.at), rule=write.rule
-        )
-        for write in intent.field_writes
-    }
+    fields = {}
+    for field_id, name in intent.created_fields.items():
+        value = _drafted(draft, name)
+        sent = Sent(Side.STRIVE, value, "", value, intent.at)
+        fields[field_id] = FieldState(actionkit=value, sent=sent, rule="created")
     return replace(
         record,
         number=draft.number,

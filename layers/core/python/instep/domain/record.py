@@ -169,7 +169,8 @@ class FieldWrite:
 class Intent:
     """A plan under way, stored before any effect. `intent_id` is the `sync_id` of its actions;
     `expires_at` is when its worker cannot be alive any more. `member_id`: the link being made.
-    `consent`: as it will be if all goes well."""
+    `created_fields`: the mapped fields of a member to be created, field id → name. `consent`: as it
+    will be if all goes well."""
 
     intent_id: str
     at: datetime
@@ -177,6 +178,7 @@ class Intent:
     create: Draft | None = None
     member_id: int | None = None
     field_writes: tuple[FieldWrite, ...] = ()
+    created_fields: Mapping[str, str] = field(default_factory=dict)
     consent: ConsentState | None = None
     opt_in_strive: bool | None = None
     opt_in_actionkit: bool | None = None
