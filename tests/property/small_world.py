@@ -1,0 +1,399 @@
+"""A tiny world for decide: plain values on both sides, and an interpreter of plans.
+
+Nothing here is an adapter or a use case: a plan's effects are done to plain values, in shuffled
+order, with the habits of the two systems that can be switched on.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import abc
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from instep.domain.consent import Reading, overridden_refusal, read_rows
+from instep.domain.decide import decide, eligible
+from instep.domain.fields import actionkit_value, same, strive_value
+from instep.domain.intent import Done, intent_of, recover, settle, sync_ids
+from instep.domain.people import (
+    FieldRow,
+    Member,
+    MemberChange,
+    Phone,
+    Rival,
+    Side,
+    SubscriptionEvent,
+    User,
+)
+from instep.domain.phone import choose_number, numbers_of
+from instep.domain.plan import Plan, Seen
+from instep.domain.record import Draft, NumberConsent, Record, Status
+from instep.domain.rules import Kind, Mapping, Option, Rules
+
+OPT_IN = "sms_opt_in"
+IMPORT_PAGE = 77
+PRIMARY = 9
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NUMBERS = ("+12125550101", "+12125550102", "+12125550103")
+ZIPS = {"11201": ("Brooklyn", "NY"), "60601": ("Chicago", "IL"), "94103": ("San Francisco", "CA")}
+Mapped = abc.Mapping[str, str]
+COLUMNS = {
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "email": "email",
+    "city": "city",
+    "state": "state",
+    "postal_code": "zip",
+}
+
+
+def mappings(options: dict[str, Option]) -> tuple[Mapping, ...]:
+    """Mappings by Strive name; a name that is no column is a custom field."""
+    return tuple(
+        Mapping(f"f-{name}", Kind.CORE, name, COLUMNS[name], option)
+        if name in COLUMNS
+        else Mapping(f"f-{name}", Kind.CUSTOM, name, f"ak_{name}", option)
+        for name, option in options.items()
+    )
+
+
+def rules_with(options: dict[str, Option] | None = None, **settings: object) -> Rules:
+    """Rules as the tests mostly want them."""
+    base = Rules(
+        mappings=mappings(options or {}),
+        opt_in_userfield=OPT_IN,
+        first_activated_at=START - timedelta(days=10),
+        import_page_id=IMPORT_PAGE,
+        primary_group=PRIMARY,
+    )
+    return replace(base, **settings)  # type: ignore[arg-type]
+
+
+@dataclass(slots=True)
+class Habits:
+    """What the two systems do to values that they are sent."""
+
+    actionkit_sets_place_from_zip: bool = False
+    strive_sets_state_from_zip: bool = False
+    actionkit_capitalises: bool = False
+    actionkit_refuses: frozenset[str] = frozenset()
+    strive_ignores: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class World:
+    """Users and members as plain values; what is kept of them; a clock."""
+
+    rules: Rules
+    chance: random.Random = field(default_factory=lambda: random.Random(0))
+    habits: Habits = field(default_factory=Habits)
+    now: datetime = START
+    users: dict[int, User] = field(default_factory=dict)
+    members: dict[int, Member] = field(default_factory=dict)
+    events: list[SubscriptionEvent] = field(default_factory=list)
+    changes: list[MemberChange] = field(default_factory=list)
+    records: dict[int, Record] = field(default_factory=dict)
+    claims: dict[str, int] = field(default_factory=dict)
+    member_claims: dict[int, int] = field(default_factory=dict)
+    consents: dict[str, NumberConsent] = field(default_factory=dict)
+    actions: dict[str, int] = field(default_factory=dict)
+    plans: list[Plan] = field(default_factory=list)
+    ids: int = 1000
+    seen: Seen | None = None
+
+    def next_id(self) -> int:
+        self.ids += 1
+        return self.ids
+
+    def wait(self, minutes: float) -> None:
+        self.now += timedelta(minutes=minutes)
+
+    # --- people edit ---
+
+    def set_opt_in(
+        self, user_id: int, *values: str, page_id: int | None = 5, page_type: str = "signup"
+    ) -> None:
+        user = self.users[user_id]
+        rows = tuple(
+            FieldRow(OPT_IN, one, self.now, self.next_id(), page_id, page_type) for one in values
+        )
+        others = tuple(row for row in user.fields if row.name != OPT_IN)
+        self.users[user_id] = replace(user, fields=others + rows)
+
+    def set_phone(self, user_id: int, *numbers: str, kind: str = "mobile") -> None:
+        phones = tuple(Phone(self.next_id(), kind, one, self.now) for one in numbers)
+        self.users[user_id] = replace(self.users[user_id], phones=phones)
+
+    def edit_user(self, user_id: int, mapping: Mapping, value: str) -> None:
+        user = self.users[user_id]
+        if mapping.kind is Kind.CORE:
+            self.users[user_id] = replace(user, **{mapping.actionkit_field: value})  # type: ignore[arg-type]
+        else:
+            self._set_row(user_id, mapping.actionkit_field, value, self.next_id(), 5, "signup")
+
+    def edit_member(self, member_id: int, mapping: Mapping, value: str) -> None:
+        member = self.members[member_id]
+        old = strive_value(mapping, member)
+        if mapping.kind is Kind.CORE:
+            member = replace(member, **{mapping.strive_field: value})  # type: ignore[arg-type]
+        else:
+            member = replace(member, custom={**member.custom, mapping.strive_field: value})
+        self.members[member_id] = member
+        change = MemberChange(member_id, mapping.strive_field, old, value, "organizer", self.now)
+        self.changes.append(change)
+
+    def text(self, member_id: int, opt_in: bool) -> None:
+        """The member texts STOP or JOIN."""
+        self._set_status(member_id, opt_in, "keyword")
+
+    def add_member(self, number: str, opt_in: bool, **values: str) -> int:
+        member_id = self.next_id()
+        custom = {k: v for k, v in values.items() if k not in COLUMNS}
+        columns = {k: v for k, v in values.items() if k in COLUMNS}
+        member = Member(member_id, number, opt_in, custom=custom, created_at=self.now, **columns)  # type: ignore[arg-type]
+        self.members[member_id] = member
+        return member_id
+
+    # --- a look, a decision, its effects ---
+
+    def look(self, user_id: int) -> Seen:
+        record, user = self.records.get(user_id), self.users.get(user_id)
+        number = choose_number(user, self.rules, record).number if user else None
+        linked = self.members.get(record.member_id or 0) if record else None
+        matched = next((m for m in self.members.values() if m.phone_number == number), None)
+        numbers = set(numbers_of(user, self.rules, record)) if user else set()
+        numbers |= {linked.phone_number} if linked else set()
+        numbers |= {record.number} if record and record.number else set()
+        rivals = tuple(
+            Rival(other.user_id, chosen, eligible(other, self.rules))
+            for other in self.users.values()
+            if other.user_id != user_id
+            if (chosen := choose_number(other, self.rules, self.records.get(other.user_id)).number)
+            in numbers
+        )
+        holder = self.claims.get(number or "")
+        members = {m.member_id for m in (linked, matched) if m}
+        return Seen(
+            at=self.now,
+            user=user,
+            deleted=user is None,
+            linked=linked,
+            matched=matched,
+            rivals=rivals,
+            holder=holder,
+            holder_lost=self._lost(holder, number, rivals),
+            linked_holder=self.claims.get(linked.phone_number) if linked else None,
+            member_holder=self.member_claims.get(matched.member_id) if matched else None,
+            consent=self.consents.get(number or "", NumberConsent()),
+            linked_consent=(
+                self.consents.get(linked.phone_number, NumberConsent())
+                if linked
+                else NumberConsent()
+            ),
+            other_consents={one: self.consents.get(one, NumberConsent()) for one in numbers},
+            events=tuple(one for one in self.events if one.member_id in members),
+            changes=tuple(one for one in self.changes if one.member_id in members),
+        )
+
+    def sync(self, user_id: int, crash_after: int | None = None) -> Plan:
+        """One look, one decision, all its effects; or a crash after some of them."""
+        seen = self.seen = self.look(user_id)
+        known = self.records.get(user_id)
+        if known is not None and known.intent is not None:
+            marks = sync_ids(known.intent.intent_id)
+            found = {one: self.actions[one] for one in marks if one in self.actions}
+            known = recover(known, seen, found, self.now)
+            if known.member_id is not None and seen.linked is None:
+                seen = replace(seen, linked=seen.matched)
+        plan = decide(seen, known, self.rules, self.now)
+        self.plans.append(plan)
+        self._apply(plan, known, seen, user_id, crash_after)
+        return plan
+
+    def quiet(self, rounds: int = 8, minutes: float = 10) -> list[Plan]:
+        """Cycles until one writes nothing; the plans of all of them."""
+        plans: list[Plan] = []
+        for _ in range(rounds):
+            cycle = [self.sync(user_id) for user_id in self.everybody()]
+            plans += cycle
+            ended = [one for one in cycle if one.record.reason == "decided_afresh"]
+            if not any(one.writes for one in cycle) and not ended:
+                return plans
+            self.wait(minutes)
+        raise AssertionError(f"not quiet after {rounds} cycles")
+
+    def everybody(self) -> list[int]:
+        return sorted({*self.users, *self.records})
+
+    def member_of(self, user_id: int) -> Member:
+        member_id = self.records[user_id].member_id
+        assert member_id is not None
+        return self.members[member_id]
+
+    def reading(self, user_id: int) -> Reading:
+        rows = [row for row in self.users[user_id].fields if row.name == OPT_IN]
+        return read_rows(rows).reading
+
+    # --- effects ---
+
+    def _apply(
+        self, plan: Plan, known: Record | None, seen: Seen, user_id: int, crash_after: int | None
+    ) -> None:
+        steps = 0
+
+        def crashed() -> bool:
+            nonlocal steps
+            steps += 1
+            return crash_after is not None and steps > crash_after
+
+        if crashed():
+            return
+        if plan.claim is not None:
+            holder = self.claims.get(plan.claim)
+            assert holder in (None, user_id, plan.claim_over), "a claim was taken from its holder"
+            self.claims[plan.claim] = user_id
+        self.consents.update(plan.consent)
+        member_id = plan.record.member_id
+        if member_id is not None:
+            assert self.member_claims.get(member_id, user_id) == user_id
+            self.member_claims[member_id] = user_id
+        if not plan.writes:
+            self._keep(plan, plan.record)
+            return
+        name = f"intent-{self.next_id()}"
+        intent = intent_of(plan, name, self.now, self.now + timedelta(minutes=2))
+        self.records[user_id] = replace(known or Record(user_id), intent=intent)
+        done = Done()
+        if plan.create is not None:
+            if crashed():
+                return
+            done = self._create(plan.create, user_id)
+        concerned = done.member or seen.linked or seen.matched
+        effects = [self._write_member, self._write_values, self._write_consent, self._groups]
+        self.chance.shuffle(effects)
+        for effect in effects:
+            if crashed():
+                return
+            done = effect(plan, done, concerned, name)
+        if crashed():
+            return
+        self._keep(plan, settle(plan, done, self.now))
+
+    def _keep(self, plan: Plan, record: Record) -> None:
+        self.records[record.user_id] = record
+        for number in plan.release:
+            if self.claims.get(number) == record.user_id:
+                del self.claims[number]
+        if plan.release_member is not None:
+            self.member_claims.pop(plan.release_member, None)
+
+    def _create(self, draft: Draft, user_id: int) -> Done:
+        assert all(m.phone_number != draft.number for m in self.members.values())
+        if draft.opt_in:
+            assert not self.consents.get(draft.number, NumberConsent()).refused
+        member_id = self.add_member(draft.number, draft.opt_in, **draft.values, **draft.custom)
+        self._event(member_id, not draft.opt_in, "api")
+        self._derive_state(member_id, draft.values)
+        events = [one for one in self.events if one.member_id == member_id]
+        assert not (draft.opt_in and overridden_refusal(events))
+        self.member_claims[member_id] = user_id
+        return Done(member=self.members[member_id])
+
+    def _write_member(self, plan: Plan, done: Done, member: Member | None, _: str) -> Done:
+        if not (plan.strive or plan.strive_custom or plan.opt_in_strive is not None):
+            return done
+        assert member is not None
+        member_id = member.member_id
+        values = {k: v for k, v in plan.strive.items() if k not in self.habits.strive_ignores}
+        for name, value in values.items():
+            old = getattr(self.members[member_id], name)
+            self.changes.append(MemberChange(member_id, name, old, value, "api", self.now))
+        for name, value in plan.strive_custom.items():
+            old = self.members[member_id].custom.get(name, "")
+            self.changes.append(MemberChange(member_id, name, old, value, "api", self.now))
+        now = self.members[member_id]
+        custom = {**now.custom, **plan.strive_custom}
+        self.members[member_id] = replace(now, custom=custom, **values)  # type: ignore[arg-type]
+        self._derive_state(member_id, values)
+        if plan.opt_in_strive is not None:
+            self._set_status(member_id, plan.opt_in_strive, "api")
+        return replace(done, member=self.members[member_id])
+
+    def _write_values(self, plan: Plan, done: Done, _: Member | None, name: str) -> Done:
+        if not (plan.actionkit or plan.actionkit_custom):
+            return done
+        user_id = plan.record.user_id
+        names = {*plan.actionkit, *plan.actionkit_custom}
+        refused = names & self.habits.actionkit_refuses
+        done = replace(done, actionkit_refused=frozenset(refused))
+        if refused == names:
+            return done
+        action_id = self.actions[sync_ids(name)[0]] = self.next_id()
+        columns = {k: v for k, v in plan.actionkit.items() if k not in refused}
+        if self.habits.actionkit_capitalises:
+            columns = {k: v.upper() if k != "email" else v for k, v in columns.items()}
+        self.users[user_id] = replace(self.users[user_id], **columns)  # type: ignore[arg-type]
+        for field_name, value in plan.actionkit_custom.items():
+            if field_name not in refused:
+                self._set_row(user_id, field_name, value, action_id, IMPORT_PAGE, "import")
+        place = ZIPS.get(columns.get("zip", ""))
+        if self.habits.actionkit_sets_place_from_zip and place:
+            self.users[user_id] = replace(self.users[user_id], city=place[0], state=place[1])
+        return replace(done, actions=(*done.actions, action_id))
+
+    def _write_consent(self, plan: Plan, done: Done, _: Member | None, name: str) -> Done:
+        if plan.opt_in_actionkit is None:
+            return done
+        action_id = self.actions[sync_ids(name)[1]] = self.next_id()
+        value = "true" if plan.opt_in_actionkit else "false"
+        self._set_row(plan.record.user_id, OPT_IN, value, action_id, IMPORT_PAGE, "import")
+        return replace(done, actions=(*done.actions, action_id))
+
+    def _groups(self, plan: Plan, done: Done, member: Member | None, _: str) -> Done:
+        if not (plan.join or plan.leave):
+            return done
+        assert member is not None
+        now = self.members[member.member_id]
+        self.members[member.member_id] = replace(now, groups=now.groups | plan.join - plan.leave)
+        return replace(done, joined=plan.join, left=plan.leave)
+
+    def _set_row(
+        self, user_id: int, name: str, value: str, action_id: int, page_id: int, kind: str
+    ) -> None:
+        user = self.users[user_id]
+        row = FieldRow(name, value, self.now, action_id, page_id, kind)
+        others = tuple(one for one in user.fields if one.name != name)
+        self.users[user_id] = replace(user, fields=(*others, row))
+
+    def _derive_state(self, member_id: int, values: Mapped) -> None:
+        place = ZIPS.get(values.get("postal_code", ""))
+        if self.habits.strive_sets_state_from_zip and place:
+            self.members[member_id] = replace(self.members[member_id], state=place[1])
+
+    def _set_status(self, member_id: int, opt_in: bool, kind: str) -> None:
+        self.members[member_id] = replace(self.members[member_id], opt_in=opt_in)
+        self._event(member_id, not opt_in, kind)
+
+    def _event(self, member_id: int, unsubscribe: bool, kind: str) -> None:
+        event_id = self.next_id()
+        self.events.append(SubscriptionEvent(event_id, member_id, unsubscribe, kind, self.now))
+
+    def _lost(self, holder: int | None, number: str | None, rivals: tuple[Rival, ...]) -> bool:
+        record = self.records.get(holder or 0)
+        if record is not None and (
+            record.member_id is not None
+            or record.intent is not None
+            or record.status is Status.MEMBER_DELETED
+        ):
+            return False
+        return not any(
+            one.user_id == holder and one.eligible and one.number == number for one in rivals
+        )
+
+
+def agree(mapping: Mapping, user: User, member: Member) -> bool:
+    """Whether both sides show the same value of a field."""
+    return same(mapping.name, actionkit_value(mapping, user), strive_value(mapping, member))
+
+
+__all__ = ["NUMBERS", "OPT_IN", "START", "ZIPS", "Habits", "Side", "World", "agree", "rules_with"]
