@@ -354,7 +354,7 @@ class World:
             return done
         assert member is not None
         now = self.members[member.member_id]
-        self.members[member.member_id] = replace(now, groups=now.groups | plan.join - plan.leave)
+        self.members[member.member_id] = replace(now, groups=(now.groups | plan.join) - plan.leave)
         return replace(done, joined=plan.join, left=plan.leave)
 
     def _set_row(

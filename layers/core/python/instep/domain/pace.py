@@ -82,7 +82,8 @@ def admit(
 ) -> Admission:
     """Gives up to `wanted` records and one of the simultaneous requests, or says when to ask again.
 
-    A bulk grant smaller than half of what is wanted is not worth a request. `wanted` 0 asks for a
+    A bulk grant is at most four seconds' worth, so that room comes free for live work all the
+    time, and at least a hundredth of the limit: less is not worth a request. `wanted` 0 asks for a
     request that reads no records.
     """
     pace = pruned(pace, now_ms)
@@ -97,8 +98,10 @@ def admit(
     limit = bulk_limit(pace.limit) if lane is Lane.BULK else pace.limit
     if lane is Lane.BULK and wanted and pace.bulk_next_ms > now_ms:
         return _refused(pace, now_ms, lane, pace.bulk_next_ms)
+    if lane is Lane.BULK:
+        wanted = min(wanted, max(1, limit // 15))
     room = limit - _used(pace)
-    least = min(wanted, -(-min(wanted, limit) // 2)) if lane is Lane.BULK else min(wanted, 1)
+    least = min(wanted, max(1, limit // 100) if lane is Lane.BULK else 1)
     if room < least:
         return _refused(pace, now_ms, lane, _free_at(pace, now_ms, limit, least))
     records = min(wanted, room)
