@@ -12,17 +12,26 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from instep.domain.account import Account, Phase
 from instep.domain.consent import overridden_refusal
 from instep.domain.decide import decide, eligible
-from instep.domain.intent import Done, intent_of, recover, recovered_changes, settle
+from instep.domain.intent import (
+    EVERYTHING,
+    Done,
+    intent_of,
+    recover,
+    recovered_changes,
+    settle,
+    sync_ids,
+)
 from instep.domain.pace import Lane
 from instep.domain.people import Member, Rival, Side
-from instep.domain.phone import choose_number
+from instep.domain.phone import choose_number, numbers_of
 from instep.domain.plan import Change, Plan, Seen
 from instep.domain.record import Intent, NumberConsent, Record, Status
-from instep.domain.rules import Option
+from instep.domain.rules import Kind, Option
 from instep.use_cases.accounts import change_account, find_account
 from instep.use_cases.errors import (
     AccountStopped,
@@ -39,8 +48,12 @@ from instep.use_cases.runs import change_run, ticked
 from instep.use_cases.work import Work, put_work
 from instep.use_cases.world import World
 
+T = TypeVar("T")
+
 TURN_SECONDS = 6
 """How long a worker waits for its turn before it puts its work back on the lane."""
+RELEASE_SECONDS = 30
+"""How long a plan that gives up a claim may take, before others are looked at because of it."""
 SPARE_SECONDS = 12
 """A worker begins nothing new for a user when it has less time than this left."""
 
@@ -101,7 +114,6 @@ class Applying:
 
     `known` is what was known before (a dead worker's intent found out and taken off), `over` the
     record that lies in the table now: with this plan's intent, if it writes to either side.
-    `begun`: something was written to one of the sides.
     """
 
     user_id: int
@@ -111,7 +123,6 @@ class Applying:
     known: Record | None
     over: Record | None
     done: Done = field(default_factory=Done)
-    begun: bool = False
 
     @property
     def member(self) -> Member | None:
@@ -189,16 +200,16 @@ class Batch:
     ) -> ActionKitLook:
         self._at = self._world.clock.now()
         names = [self._rules.opt_in_userfield]
-        names += [m.actionkit_field for m in self._rules.mappings if m.kind.value == "custom"]
-        sync_ids = [
-            sync_id
+        names += [m.actionkit_field for m in self._rules.mappings if m.kind is Kind.CUSTOM]
+        marks = [
+            mark
             for user_id in user_ids
             if (record := records.get(user_id)) and record.intent
-            for sync_id in sync_ids_of(record.intent)
+            for mark in sync_ids(record.intent.intent_id)
         ]
         if not user_ids:
             return ActionKitLook(0, {})
-        return self._actionkit.look(user_ids, names, sync_ids)
+        return self._actionkit.look(user_ids, names, marks)
 
     def _without_stale(
         self, user_ids: list[int], records: Mapping[int, Record], look: ActionKitLook
@@ -249,8 +260,14 @@ class Batch:
         changes = self._strive.changes(member_ids) if member_ids and timed else {}
         closed = frozenset(one.group_id for one in self._strive.groups() if one.flow_id is not None)
         self._rules = replace(self._rules, closed_groups=closed)
-        every = sorted({*numbers.values(), *(one.phone_number for one in members.values())})
-        holders = self._people.number_holders(sorted(set(numbers.values())))
+        further = {
+            user_id: numbers_of(user, self._rules, records.get(user_id))
+            for user_id, user in look.users.items()
+        }
+        by_member = {one.phone_number for one in members.values()}
+        claimed = sorted({*numbers.values(), *by_member})
+        every = sorted({*claimed, *(one for some in further.values() for one in some)})
+        holders = self._people.number_holders(claimed)
         member_holders = self._people.member_holders(member_ids)
         lost = self._lost_holders(holders, records, shown)
         self._consents = self._people.consents(every)
@@ -259,10 +276,8 @@ class Batch:
             number = numbers.get(user_id)
             linked = members.get(links[user_id]) if user_id in links else None
             at_number = matched.get(number) if number else None
-            member = linked or at_number
-            rivals = [*shown.get(number or "", ())]
-            if linked is not None and linked.phone_number != number:
-                rivals += shown.get(linked.phone_number, ())
+            concerning = {*further.get(user_id, ()), *([linked.phone_number] if linked else ())}
+            rivals = [one for other in sorted(concerning) for one in shown.get(other, ())]
             seen[user_id] = Seen(
                 at=self._at,
                 user=look.users.get(user_id),
@@ -271,11 +286,13 @@ class Batch:
                 rivals=tuple(one for one in rivals if one.user_id != user_id),
                 holder=holders.get(number) if number else None,
                 holder_lost=number in lost,
+                linked_holder=holders.get(linked.phone_number) if linked else None,
                 member_holder=member_holders.get(at_number.member_id) if at_number else None,
                 consent=self._consent(number),
                 linked_consent=self._consent(linked.phone_number if linked else None),
-                events=events.get(member.member_id, ()) if member else (),
-                changes=changes.get(member.member_id, ()) if member else (),
+                other_consents={one: self._consent(one) for one in further.get(user_id, ())},
+                events=_of_both(events, linked, at_number),
+                changes=_of_both(changes, linked, at_number),
             )
         return self._with_deletions(seen, records)
 
@@ -363,8 +380,7 @@ class Batch:
             if known.member_id is not None and seen.linked is None:
                 seen = replace(seen, linked=seen.matched)
         plan = decide(seen, known, self._rules, now)
-        for other in plan.look_again:
-            self._queue_other(other)
+        self._queue_others(user_id, plan)
         if plan.record == before and not plan.writes:
             self._settled(plan.record)
             return None
@@ -376,12 +392,12 @@ class Batch:
         """The record without the intent of a worker that is dead; what that worker wrote is put
         into the history, under the intent's own key."""
         found = {
-            sync_id: look.actions_found[sync_id]
-            for sync_id in sync_ids_of(intent)
-            if sync_id in look.actions_found
+            mark: look.actions_found[mark]
+            for mark in sync_ids(intent.intent_id)
+            if mark in look.actions_found
         }
-        recovered = recover(record, seen, tuple(found.values()), now)
-        changes = recovered_changes(record, seen, found.keys())
+        recovered = recover(record, seen, found, now)
+        changes = recovered_changes(record, seen, found)
         if changes:
             self._entries.append(
                 self._people.history_item(
@@ -424,7 +440,7 @@ class Batch:
         """Takes the number, and the member if the plan links to one that exists (U2)."""
         plan, seen = one.plan, one.seen
         if plan.claim is not None and not self._people.claim_number(
-            plan.claim, one.user_id, seen.holder
+            plan.claim, one.user_id, plan.claim_over
         ):
             return False
         member_id = plan.record.member_id
@@ -487,12 +503,12 @@ class Batch:
         try:
             self._strive.create_member(draft)
         except Rejected:
-            one.done = replace(one.done, failed="strive_refused")
+            one.done = replace(one.done, create_refused=True)
 
     def _read_created(self, creating: list[Applying], applying: list[Applying]) -> None:
         """Reads back the members just made: their ids, what Strive made of their values, and
         whether the call overrode a refusal, which is then restored at once (U1)."""
-        made = [one for one in creating if not one.done.failed]
+        made = [one for one in creating if not one.done.create_refused]
         if not made:
             return
         drafts = {one.user_id: one.plan.create for one in made if one.plan.create is not None}
@@ -518,12 +534,7 @@ class Batch:
                     account_id=self._account.account_id,
                     user_id=one.user_id,
                 )
-            one.done = replace(
-                one.done,
-                member_id=member.member_id,
-                member=member,
-                refusal_restored=bool(overridden),
-            )
+            one.done = replace(one.done, member=member, refusal_restored=overridden)
 
     def _change_member(self, one: Applying, applying: list[Applying]) -> None:
         """Writes values and consent to the linked member, if it is still as it was seen."""
@@ -538,8 +549,7 @@ class Batch:
                 member, plan.strive, plan.strive_custom, plan.opt_in_strive
             )
         except Rejected as refusal:
-            detail = ", ".join(refusal.fields)
-            one.done = replace(one.done, failed="strive_refused", failed_detail=detail)
+            one.done = replace(one.done, strive_refused=_names(refusal))
             return
         if written is None:
             self._drop(one, applying, 1)
@@ -547,17 +557,24 @@ class Batch:
             one.done = replace(one.done, member=written)
 
     def _change_groups(self, one: Applying, _: list[Applying]) -> None:
+        """Joins and leaves; a membership that Strive refuses is tried again at the next look."""
         if one.member is None:
             return
+        for group_id in sorted(one.plan.join):
+            if self._regroup(self._strive.join, group_id, one):
+                one.done = replace(one.done, joined=one.done.joined | {group_id})
+        for group_id in sorted(one.plan.leave):
+            if self._regroup(self._strive.leave, group_id, one):
+                one.done = replace(one.done, left=one.done.left | {group_id})
+
+    def _regroup(self, change: Callable[[int, int], None], group_id: int, one: Applying) -> bool:
+        member_id = one.member.member_id if one.member else 0
         try:
-            for group_id in sorted(one.plan.join):
-                self._strive.join(group_id, one.member.member_id)
-                one.begun = True
-            for group_id in sorted(one.plan.leave):
-                self._strive.leave(group_id, one.member.member_id)
-                one.begun = True
+            change(group_id, member_id)
         except Rejected:
-            one.done = replace(one.done, failed="strive_refused")
+            self._world.watch.alarm("Strive refused a membership", user_id=one.user_id)
+            return False
+        return True
 
     # --- apply: ActionKit ---
 
@@ -588,12 +605,11 @@ class Batch:
         try:
             acted = self._actionkit.act(act)
         except Rejected as refusal:
-            self._without_refused(one, act, frozenset(refusal.fields))
+            self._without_refused(one, act, _names(refusal))
             return
-        one.begun = True
-        one.done = replace(one.done, action_ids=(*one.done.action_ids, acted.action_id))
+        one.done = replace(one.done, actions=(*one.done.actions, acted.action_id))
         if acted.user_id != one.user_id:
-            one.done = replace(one.done, failed="wrong_user")
+            one.done = replace(one.done, wrong_user=True)
             self._world.watch.alarm(
                 "an action reached another user",
                 account_id=self._account.account_id,
@@ -602,20 +618,14 @@ class Batch:
 
     def _without_refused(self, one: Applying, act: Act, refused: frozenset[str]) -> None:
         """A value that ActionKit refuses is reported for its field; the others are written."""
-        columns = refused & act.columns.keys()
-        userfields = refused & act.userfields.keys()
-        if not columns | userfields:
-            one.done = replace(one.done, failed="actionkit_refused")
-            return
-        one.done = replace(
-            one.done,
-            refused_columns=one.done.refused_columns | columns,
-            refused_userfields=one.done.refused_userfields | userfields,
-        )
+        named = refused & (act.columns.keys() | act.userfields.keys())
+        if not named:
+            refused = frozenset({EVERYTHING, *act.columns, *act.userfields})
+        one.done = replace(one.done, actionkit_refused=one.done.actionkit_refused | refused)
         rest = replace(
             act,
-            columns={k: v for k, v in act.columns.items() if k not in columns},
-            userfields={k: v for k, v in act.userfields.items() if k not in userfields},
+            columns={k: v for k, v in act.columns.items() if k not in refused},
+            userfields={k: v for k, v in act.userfields.items() if k not in refused},
         )
         if rest.columns or rest.userfields:
             self._act_once(one, rest)
@@ -651,7 +661,7 @@ class Batch:
         """Gives the plan up, takes the intent off, and looks at the user again. Where something
         was written already only a fresh look can tell what: then the intent stays till it expires.
         """
-        if one.begun or one.done != Done():
+        if one.done != Done():
             self._leave(one, applying)
             return
         applying.remove(one)
@@ -697,10 +707,14 @@ class Batch:
     def _look_again(self, user_id: int, delay_seconds: float) -> None:
         self._again[user_id] = max(delay_seconds, self._again.get(user_id, 0))
 
-    def _queue_other(self, user_id: int) -> None:
-        """Another user is concerned by this one's plan."""
+    def _queue_others(self, user_id: int, plan: Plan) -> None:
+        """Puts others who are concerned by a plan on the lane, before it is carried out: so they
+        are looked at even if this worker dies. Where a claim becomes free, not before it is."""
+        if user_id in plan.look_again:
+            self._look_again(user_id, 1)
+        others = [one for one in plan.look_again if one != user_id]
         other = replace(self._work, run_id="", tries=-1)
-        put_work(self._world, self._lane, other, [user_id], 1)
+        put_work(self._world, self._lane, other, others, RELEASE_SECONDS if plan.release else 1)
 
     def _finish(self, rest: list[int]) -> None:
         """Puts back who is to be looked at again, and ticks off the others in their run."""
@@ -732,9 +746,14 @@ class Batch:
         )
 
 
-def sync_ids_of(intent: Intent) -> tuple[str, str]:
-    """The marks of an intent's two actions: that of the values and that of the consent."""
-    return intent.intent_id, f"{intent.intent_id}-consent"
+def _of_both(rows: Mapping[int, tuple[T, ...]], *members: Member | None) -> tuple[T, ...]:
+    """The rows of the linked and of the matched member."""
+    member_ids = dict.fromkeys(one.member_id for one in members if one is not None)
+    return tuple(row for member_id in member_ids for row in rows.get(member_id, ()))
+
+
+def _names(refusal: Rejected) -> frozenset[str]:
+    return frozenset(refusal.fields) or frozenset({EVERYTHING})
 
 
 def acts_of(one: Applying, page: str, opt_in_userfield: str) -> list[Act]:
@@ -743,7 +762,7 @@ def acts_of(one: Applying, page: str, opt_in_userfield: str) -> list[Act]:
     plan, user = one.plan, one.seen.user
     if user is None:
         return []
-    values_id, consent_id = sync_ids_of(one.intent)
+    values_id, consent_id = sync_ids(one.intent.intent_id)
     acts = []
     if plan.actionkit or plan.actionkit_custom:
         marks = _marks(one, values_id, [c for c in plan.history if c.field != "opt_in"])
