@@ -435,7 +435,8 @@ def _changes(row: Row) -> Iterator[MemberChange]:
     named = text_of(row.get("change_action")).removeprefix("custom.")
     pairs: dict[str, tuple[Any, Any]] = {named: (old, new)}
     if isinstance(old, dict) or isinstance(new, dict):
-        before, after = old or {}, new or {}
+        before = old if isinstance(old, dict) else {}
+        after = new if isinstance(new, dict) else {}
         pairs = {
             name: (before.get(name), after.get(name))
             for name in sorted({*before, *after})

@@ -64,9 +64,7 @@ class Store(Protocol):
     ) -> bool:
         """Changes top-level attributes of an item, made if missing. False if not as expected."""
 
-    def delete(
-        self, account_id: str, item: str, expect: Mapping[str, Any] | None = None
-    ) -> bool:
+    def delete(self, account_id: str, item: str, expect: Mapping[str, Any] | None = None) -> bool:
         """Deletes an item (or nothing). False if not as expected."""
 
     def query(
@@ -272,7 +270,11 @@ class ActionKit(Protocol):
     def look(
         self, user_ids: Sequence[int], userfields: Sequence[str], sync_ids: Sequence[str] = ()
     ) -> ActionKitLook:
-        """The users as they are now, by one statement. The caller holds the grant for them."""
+        """The users as they are now, by one statement. The caller holds the grant for them.
+
+        `userfields`: the opt-in userfield first, which is read of the sharers too, then the mapped
+        ones. A sharer has no more than country, phones and rows of the opt-in userfield; there
+        may be some who share no number once they are parsed, and at most 1000."""
 
     def confirm_deleted(self, user_id: int) -> bool:
         """True if a read by id says 404."""
@@ -329,7 +331,10 @@ class Strive(Protocol):
         """Creates a member without groups. Unavailable with may_have_happened where unknown."""
 
     def patch_member(
-        self, member: Member, values: Mapping[str, str], custom: Mapping[str, str],
+        self,
+        member: Member,
+        values: Mapping[str, str],
+        custom: Mapping[str, str],
         opt_in: bool | None,
     ) -> Member | None:
         """Writes if the member's version is still the one seen: the member as it then is, or None

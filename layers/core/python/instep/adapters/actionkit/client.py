@@ -1,0 +1,336 @@
+"""The port ActionKit.
+
+What is assumed of ActionKit where its documentation is silent, and what one sees if it is wrong,
+is in `docs/assumptions.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
+
+import phonenumbers
+
+from instep.adapters.actionkit.calls import SQL, Calls, id_in, page_of, refused_fields
+from instep.adapters.actionkit.gathered import Gathered
+from instep.adapters.actionkit.rest import RestReader
+from instep.adapters.actionkit.sql import look_of, look_statement
+from instep.adapters.answers import (
+    BUSY,
+    REFUSED,
+    error_of,
+    json_of,
+    text_of,
+    unanswered,
+    unreadable,
+)
+from instep.adapters.transport import HostRefusedError
+from instep.domain.people import Side
+from instep.use_cases.errors import ConfigurationError, Rejected
+from instep.use_cases.ports import (
+    Act,
+    Acted,
+    ActionKitLook,
+    Clock,
+    HttpAnswer,
+    ImportPage,
+    NoAnswerError,
+    OptInValue,
+    Permits,
+    Transport,
+    Userfield,
+)
+
+IMPORT_PAGE: Final = "instep-strive-sync"
+"""The short name of the integration's own import page (U6)."""
+IMPORT_PAGE_TITLE: Final = "Strive sync (made by the integration, please keep)"
+SOURCE: Final = "instep-strive-sync"
+"""The source of every action that we write: how to tell them from people's."""
+
+MAX_ROWS: Final = 10_000
+"""ActionKit refuses a report of more rows."""
+RESOURCES: Final = ("user", "userfield", "phone", "page", "action")
+"""What the staff account must be allowed to use (C1)."""
+SPELLINGS: Final = (
+    *("true", "t", "yes", "y", "1", "opt in", "opt-in"),
+    *("false", "f", "no", "n", "0", "opt out", "opt-out"),
+    *("TBD", ""),
+)
+"""The opt-in values that can be counted by REST without reading anybody's."""
+SENT_AS: Final = {"postal": "zip", "region": "state"}
+"""ActionKit names a refused US address by its own columns, whichever was sent."""
+
+
+class ActionKitClient:
+    """ActionKit for one account, read by SQL reports or by REST.
+
+    `default_region`: the account's, for the other spellings of a number (by its calling code).
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        base_url: str,
+        username: str,
+        password: str,
+        permits: Permits,
+        reads: Literal["sql", "rest"],
+        clock: Clock,
+        default_region: str = "US",
+    ) -> None:
+        self._calls = Calls(transport, base_url, username, password, permits, clock)
+        self._rest = RestReader(self._calls) if reads == "rest" else None
+        code = str(phonenumbers.country_code_for_region(default_region))
+        self._calling_codes = ["1"] if code in ("0", "1") else ["1", code]
+
+    # --- connect ---
+
+    def probe(self) -> Literal["sql", "rest"]:
+        """Whether this is ActionKit and the staff account may do what it must (C1): how records
+        can be read. Raises ConfigurationError with the codes `hostname_refused`,
+        `actionkit_unreachable` (503), `actionkit_wrong_host`, `actionkit_credentials`,
+        `actionkit_permission`."""
+        root = self._probed("GET", "", None)
+        if root.status in REFUSED:
+            raise ConfigurationError(
+                "actionkit_credentials",
+                "ActionKit does not accept this user name and password.",
+                field="password",
+            )
+        if root.status != 200 or not _is_actionkit(json_of(root)):
+            raise ConfigurationError(
+                "actionkit_wrong_host", "There is no ActionKit at this hostname.", field="hostname"
+            )
+        for resource in RESOURCES:
+            if self._probed("GET", f"{resource}/schema/", None).status != 200:
+                raise ConfigurationError(
+                    "actionkit_permission",
+                    f"The staff account lacks a permission in ActionKit: {resource}.",
+                    field="username",
+                )
+        counted = self._probed(
+            "POST", SQL, {"query": "SELECT COUNT(*) FROM core_user WHERE id = 0", "refresh": True}
+        )
+        rows = json_of(counted)
+        return "sql" if counted.status == 200 and isinstance(rows, list) else "rest"
+
+    def _probed(self, method: str, path: str, body: Mapping[str, Any] | None) -> HttpAnswer:
+        try:
+            answer = self._calls.attempt(method, path, body=body)
+        except HostRefusedError:
+            raise ConfigurationError(
+                "hostname_refused",
+                "This hostname does not lead to a host on the internet.",
+                field="hostname",
+            ) from None
+        except NoAnswerError:
+            answer = None
+        if answer is None or answer.status in BUSY or answer.status >= 500:
+            raise ConfigurationError(
+                "actionkit_unreachable",
+                "ActionKit does not answer at this hostname now; check it or try again later.",
+                field="hostname",
+                status=503,
+            )
+        return answer
+
+    # --- look ---
+
+    def look(
+        self, user_ids: Sequence[int], userfields: Sequence[str], sync_ids: Sequence[str] = ()
+    ) -> ActionKitLook:
+        """The users as they are now. The first of `userfields` is the opt-in userfield, which is
+        read of everyone who shares a number too. One attempt, without a slot: the caller holds the
+        grant."""
+        if not user_ids:
+            return Gathered(userfields).look()
+        try:
+            if self._rest is not None:
+                return self._rest.look(user_ids, userfields, sync_ids)
+            query, values = look_statement(user_ids, userfields, sync_ids, self._calling_codes)
+            return look_of(self._calls.report(query, values, granted=True), userfields)
+        except (KeyError, ValueError, TypeError):
+            raise unreadable(Side.ACTIONKIT, writing=False) from None
+
+    def confirm_deleted(self, user_id: int) -> bool:
+        """True if a read by id says 404, or leads to another user (a merge). Raises as all."""
+        try:
+            answer = self._calls.attempt("GET", f"user/{user_id}/")
+        except NoAnswerError as error:
+            raise unanswered(Side.ACTIONKIT, error, writing=False) from None
+        if answer.status in (301, 302):
+            try:
+                return id_in(answer.headers.get("location", "")) != user_id
+            except ValueError:
+                return False
+        if answer.status not in (200, 404):
+            raise error_of(Side.ACTIONKIT, answer, False, ())
+        return answer.status == 404
+
+    # --- lists ---
+
+    def user_ids_after(self, after: int, limit: int) -> list[int]:
+        """Ids of users above `after`, ascending. By REST, which lists no ids without their values:
+        ids that may be users."""
+        limit = min(limit, MAX_ROWS)
+        if self._rest is not None:
+            return self.user_ids_between(after, min(after + limit, self._highest_user_id()))
+        return self._ids_between(after, None, limit)
+
+    def user_ids_between(self, after: int, upto: int) -> list[int]:
+        """Ids of users above `after` up to and with `upto`, ascending; by REST as above."""
+        if self._rest is not None:
+            return list(range(after + 1, upto + 1))
+        found: list[int] = []
+        while True:
+            page = self._ids_between(after, upto, MAX_ROWS)
+            found += page
+            if len(page) < MAX_ROWS:
+                return found
+            after = page[-1]
+
+    def _ids_between(self, after: int, upto: int | None, limit: int) -> list[int]:
+        values = {"after": after} | ({} if upto is None else {"upto": upto})
+        below = "" if upto is None else " AND id <= {{ upto }}"
+        people = "SELECT id FROM core_user WHERE id > {{ after }}" + below  # noqa: S608 - constants
+        rows = self._calls.report(f"{people} ORDER BY id LIMIT {int(limit)}", values)
+        return [int(row[0]) for row in rows]
+
+    def _highest_user_id(self) -> int:
+        newest = (("order_by", "-id"), ("_limit", "1"))
+        _, objects = page_of(self._calls.read("user/", newest))
+        return max((int(user["id"]) for user in objects), default=0)
+
+    def count_users(self) -> int:
+        """How many users there are."""
+        if self._rest is not None:
+            return self._calls.total("user")
+        return int(self._calls.report("SELECT COUNT(*) FROM core_user")[0][0])
+
+    def emails(self, user_ids: Sequence[int]) -> Mapping[int, str]:
+        """Emails by id; users that do not exist are left out."""
+        if not user_ids:
+            return {}
+        if self._rest is not None:
+            among = [("id__in", str(one)) for one in user_ids]
+            users = self._calls.listed("user", (*among, ("order_by", "id")))
+            emails = {int(user["id"]): text_of(user.get("email")) for user in users}
+            return {one: emails[one] for one in user_ids if one in emails}
+        ids = ", ".join(str(int(one)) for one in user_ids)
+        rows = self._calls.report(
+            f"SELECT id, email FROM core_user WHERE id IN ({ids})"  # noqa: S608 - integers
+        )
+        return {int(row[0]): text_of(row[1]) for row in rows}
+
+    # --- userfields ---
+
+    def userfields(self) -> list[Userfield]:
+        """All userfields that are defined, by name."""
+        try:
+            rows = self._calls.listed("alloweduserfield", (("order_by", "name"),))
+        except Rejected:  # an instance that does not order them by name
+            rows = self._calls.listed("alloweduserfield", ())
+        found = {
+            text_of(row.get("name")): Userfield(
+                text_of(row.get("name")),
+                text_of(row.get("display_name")),
+                row.get("allow_multiple") is True,
+            )
+            for row in rows
+        }
+        return [found[name] for name in sorted(found) if name]
+
+    def opt_in_values(self, userfield: str, limit: int) -> list[OptInValue]:
+        """The spellings found in a userfield and how many users have each, commonest first. By
+        REST only the usual ones, since the others could be told by reading everybody alone."""
+        if self._rest is None:
+            # Without BINARY the database takes `Yes` and `yes` for one value.
+            spellings = (
+                "SELECT MIN(value), COUNT(DISTINCT parent_id) FROM core_userfield"
+                " WHERE name = {{ userfield }} GROUP BY CAST(value AS BINARY)"
+                " ORDER BY COUNT(DISTINCT parent_id) DESC, MIN(value)"
+            )
+            rows = self._calls.report(f"{spellings} LIMIT {int(limit)}", {"userfield": userfield})
+            return [OptInValue(text_of(row[0]), int(row[1])) for row in rows]
+        counted = {
+            value: self._calls.total("userfield", (("name", userfield), ("value", value)))
+            for value in SPELLINGS
+        }
+        found = [OptInValue(value, users) for value, users in counted.items() if users]
+        return sorted(found, key=lambda one: (-one.users, one.value))[:limit]
+
+    # --- writing ---
+
+    def ensure_import_page(self) -> ImportPage:
+        """Finds the integration's import page, or makes it: hidden, subscribing nobody."""
+        found = self._import_page()
+        if found is not None:
+            return found
+        body = {
+            "name": IMPORT_PAGE,
+            "title": IMPORT_PAGE_TITLE,
+            "hidden": True,
+            "subscribe": False,
+            "subscribe_if_new": False,
+            "unsubscribe": False,
+            "unsubscribe_all": False,
+            "default_source": SOURCE,
+        }
+        self._calls.write("importpage/", body, hoped_for=(200, 201, 409))
+        found = self._import_page()
+        if found is None:
+            # There is a page of this name, but it is of another type.
+            raise Rejected(Side.ACTIONKIT, ("name",), 409)
+        return found
+
+    def _import_page(self) -> ImportPage | None:
+        for page in self._calls.listed("importpage", (("name", IMPORT_PAGE),)):
+            if text_of(page.get("name")).casefold() == IMPORT_PAGE.casefold():
+                return ImportPage(int(page["id"]), text_of(page["name"]))
+        return None
+
+    def act(self, act: Act) -> Acted:
+        """Writes an action, without a slot: the caller holds the grant. Nobody is subscribed and
+        no mail is sent (U6). Raises Rejected with the fields that were refused."""
+        body = {
+            "page": act.page,
+            "email": act.email,
+            **act.columns,
+            **{f"user_{name}": value for name, value in act.userfields.items()},
+            **{f"action_{name}": value for name, value in act.actionfields.items()},
+            "source": SOURCE,
+            "suppress_subscribe": 1,
+            "skip_confirmation": 1,
+        }
+        answer = self._calls.write("action/", body, granted=True, hoped_for=(200, 201, 400, 409))
+        if answer.status not in (200, 201):
+            fields = [_as_sent(name, act) for name in refused_fields(answer)]
+            raise error_of(Side.ACTIONKIT, answer, True, fields)
+        return _acted(answer)
+
+
+def _is_actionkit(root: Any) -> bool:
+    """Whether a root document lists resources as ActionKit does."""
+    if not isinstance(root, dict):
+        return False
+    listed = [one for one in root.values() if isinstance(one, dict) and "list_endpoint" in one]
+    return bool(listed) and "action" in root
+
+
+def _as_sent(name: str, act: Act) -> str:
+    """A refused field by the name under which it was sent."""
+    other = SENT_AS.get(name)
+    sent = act.columns.keys() | act.userfields.keys()
+    return other if other is not None and name not in sent and other in sent else name
+
+
+def _acted(answer: HttpAnswer) -> Acted:
+    """What an action's answer says; a short one, without `user`, has the user in the akid."""
+    acted = json_of(answer)
+    try:
+        action_id = acted["id"] if "id" in acted else acted["action_id"]
+        user = acted.get("user")
+        user_id = id_in(user) if user else int(text_of(acted["akid"]).split(".")[-2])
+        return Acted(int(action_id), user_id, acted.get("created_user") is True)
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError):
+        raise unreadable(Side.ACTIONKIT, writing=True) from None

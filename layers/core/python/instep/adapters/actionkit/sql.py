@@ -1,0 +1,164 @@
+"""A look by SQL: one statement, hence one snapshot of the database.
+
+Rows of a fixed width of raw columns, so that no two collations meet; the first tells the kind:
+
+| kind | id | columns |
+|---|---|---|
+| `mark` | highest action id | |
+| `user` | user | email, first_name, last_name, city, state, region, zip, postal, country |
+| `field` | user | row id, name, value, updated_at, action id, page id, page type, source |
+| `phone` | user | phone id, type, phone, updated_at |
+| `group` | user | usergroup id |
+| `found` | action | sync_id |
+| `sharer` | user | country |
+
+`field` and `phone` rows come for sharers too, of fields the opt-in userfield alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from instep.adapters.actionkit.gathered import USER_COLUMNS, Gathered
+from instep.adapters.answers import text_of
+from instep.use_cases.ports import ActionKitLook
+
+WIDTH: Final = 11
+MAX_SHARERS: Final = 1000
+"""The lowest ids of those who share a number: a number typed in place of one (0000000000) can
+have thousands, and a report is refused above 10,000 rows."""
+
+
+def look_statement(
+    user_ids: Sequence[int],
+    userfields: Sequence[str],
+    sync_ids: Sequence[str],
+    calling_codes: Sequence[str],
+) -> tuple[str, dict[str, str]]:
+    """The statement of a look and the values of its parameters. Ids stand in it as numbers; names
+    and sync_ids are parameters, never part of the text."""
+    ids = ", ".join(str(int(one)) for one in user_ids)
+    values = {f"field_{place}": name for place, name in enumerate(userfields)}
+    names = ", ".join(f"{{{{ {key} }}}}" for key in values)
+    sharers = _sharers(ids, calling_codes)
+    parts = [
+        _select("mark", ["MAX(id)"], "core_action"),
+        _select("user", ["id", *USER_COLUMNS], f"core_user WHERE id IN ({ids})"),
+        _phones(f"core_phone p WHERE p.user_id IN ({ids})"),
+        _select("group", ["user_id", "usergroup_id"], f"core_user_groups WHERE user_id IN ({ids})"),
+        _select("sharer", ["u.id", "u.country"], f"{sharers} JOIN core_user u ON u.id = s.user_id"),
+        _phones(f"{sharers} JOIN core_phone p ON p.user_id = s.user_id"),
+    ]
+    if userfields:
+        parts += [
+            _fields(
+                f"core_userfield f{_SET_BY} WHERE f.parent_id IN ({ids}) AND f.name IN ({names})"
+            ),
+            _fields(
+                f"{sharers} JOIN core_userfield f ON f.parent_id = s.user_id"
+                f" AND f.name = {{{{ field_0 }}}}{_SET_BY}"
+            ),
+        ]
+    if sync_ids:
+        marks = {f"sync_{place}": sync_id for place, sync_id in enumerate(sync_ids)}
+        values |= marks
+        among = ", ".join(f"{{{{ {key} }}}}" for key in marks)
+        parts.append(
+            _select(
+                "found",
+                ["a.id", "m.value"],
+                "core_action a JOIN core_actionfield m ON m.parent_id = a.id"
+                f" WHERE a.user_id IN ({ids}) AND m.name = 'sync_id' AND m.value IN ({among})",
+            )
+        )
+    return "\nUNION ALL ".join(parts), values
+
+
+_SET_BY: Final = (
+    " LEFT JOIN core_action a ON a.id = f.action_id LEFT JOIN core_page g ON g.id = a.page_id"
+)
+
+
+def _select(kind: str, columns: Sequence[str], source: str) -> str:
+    padding = ["NULL"] * (WIDTH - 1 - len(columns))
+    shown = ", ".join([f"'{kind}'", *columns, *padding])
+    return f"SELECT {shown} FROM {source}"  # noqa: S608 - names are parameters, ids integers
+
+
+def _fields(source: str) -> str:
+    columns = ["id", "name", "value", "updated_at", "action_id"]
+    by_action = ["a.page_id", "g.type", "a.source"]
+    return _select("field", ["f.parent_id", *(f"f.{name}" for name in columns), *by_action], source)
+
+
+def _phones(source: str) -> str:
+    return _select("phone", ["p.user_id", "p.id", "p.type", "p.phone", "p.updated_at"], source)
+
+
+def _sharers(ids: str, calling_codes: Sequence[str]) -> str:
+    """The ids of other users with a number of the users', as a table `s`.
+
+    ActionKit keeps a number's digits as they were typed, so each is looked for with and without
+    the calling codes, and their trunk 0; by equality, which an index can serve.
+    """
+    theirs = f"core_phone p WHERE p.user_id IN ({ids}) AND p.normalized_phone <> ''"
+    numbers = " UNION ".join(
+        f"SELECT {number} AS number FROM {theirs}{condition}"  # noqa: S608 - integers
+        for number, condition in _spellings(calling_codes)
+    )
+    others = f"core_phone q ON q.normalized_phone = n.number WHERE q.user_id NOT IN ({ids})"
+    limit = f"ORDER BY q.user_id LIMIT {MAX_SHARERS}"
+    return f"(SELECT DISTINCT q.user_id FROM ({numbers}) n JOIN {others} {limit}) s"  # noqa: S608
+
+
+def _spellings(calling_codes: Sequence[str]) -> list[tuple[str, str]]:
+    """Other ways to type a number: (expression, condition)."""
+    digits = "p.normalized_phone"
+    spellings = [(digits, "")]
+    for code in calling_codes:
+        starts = f" AND {digits} LIKE '{int(code)}%'"
+        rest = f"SUBSTRING({digits}, {len(code) + 1})"
+        spellings += [(f"CONCAT('{int(code)}', {digits})", ""), (rest, starts)]
+        if code != "1":  # no number of the North American plan begins with a trunk 0
+            trunk = f" AND {digits} LIKE '0%'"
+            spellings += [
+                (f"CONCAT('0', {rest})", starts),
+                (f"CONCAT('{int(code)}', SUBSTRING({digits}, 2))", trunk),
+                (f"SUBSTRING({digits}, 2)", trunk),
+                (f"CONCAT('0', {digits})", ""),
+            ]
+    return spellings
+
+
+def look_of(rows: Sequence[Sequence[Any]], userfields: Sequence[str]) -> ActionKitLook:
+    """The look of a statement's rows. Raises ValueError for rows that are none of ours."""
+    seen = Gathered(userfields)
+    for row in rows:
+        if len(row) != WIDTH:
+            raise ValueError("a row of another width")
+        kind, values = row[0], row[2:]
+        if kind == "mark":
+            seen.watermark = int(row[1] or 0)
+            continue
+        key = int(row[1])
+        match kind:
+            case "user":
+                seen.user(key, dict(zip(USER_COLUMNS, values, strict=True)))
+            case "field":
+                row_id, name, value, updated_at, action_id, page_id, page_type, source = values[:8]
+                seen.field(
+                    key, int(row_id), name, value, updated_at, action_id, page_id, page_type, source
+                )
+            case "phone":
+                phone_id, type_, raw, updated_at = values[:4]
+                seen.phone(key, int(phone_id), type_, raw, updated_at)
+            case "group":
+                seen.usergroups.setdefault(key, set()).add(int(values[0]))
+            case "sharer":
+                seen.sharers[key] = text_of(values[0])
+            case "found":
+                seen.found[text_of(values[0])] = key
+            case _:
+                raise ValueError("a row of no kind")
+    return seen.look()
