@@ -122,10 +122,13 @@ def milliseconds(at: datetime) -> int:
 
 
 def switch_pace(users: Store, account_id: str, active: bool, epoch: int, limit: int) -> None:
-    """Sets the off switch, epoch and limit of an account's pace; what was granted still counts."""
+    """Sets the off switch, epoch and limit of an account's pace; what was granted still counts.
+    Never goes back to an earlier epoch."""
     while True:
         item = users.get(account_id, PACE_KEY)
         pace = Pace(limit) if item is None else pace_of(item)
+        if pace.epoch > epoch:
+            return
         pace = replace(pace, limit=limit, active=active, epoch=epoch)
         version = 0 if item is None else item["version"]
         value = pace_item(account_id, pace, version + 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -32,6 +32,11 @@ class Probe(Protocol):
         """How ActionKit can be read."""
 
     def strive(self, api_key: str, campaign_id: int) -> None: ...
+
+    def emails(
+        self, hostname: str, username: str, password: str, user_ids: Sequence[int]
+    ) -> Mapping[int, str]:
+        """Emails of users there, by id: whether it is the same ActionKit (C4)."""
 
 
 @dataclass(frozen=True, slots=True)

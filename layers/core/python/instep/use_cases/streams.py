@@ -1,0 +1,134 @@
+"""Where a user's record stands in the indexes, so that lists are sorted and searched by reading
+no more than what is shown (U7).
+
+An index keeps a *stream* for each status, and one for each warning: a user with a warning has a
+marker, an item of its own that stands in the warning's streams with the same sort keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from heapq import merge
+from itertools import chain
+
+from instep.domain.record import Record, Status, Warning  # noqa: A004
+from instep.use_cases.ports import Item
+from instep.use_cases.records import stamp
+from instep.use_cases.world import World
+
+BY_NAME = "by_name"
+BY_LAST_NAME = "by_last_name"
+BY_EMAIL = "by_email"
+BY_CHANGED = "by_changed"
+SORT_KEYS = {
+    BY_NAME: "name_key",
+    BY_LAST_NAME: "last_name_key",
+    BY_EMAIL: "email_key",
+    BY_CHANGED: "changed_at",
+}
+
+STATUSES = tuple(sorted(status.value for status in Status if status is not Status.PENDING))
+"""Streams of all users; `pending` is never recorded (U8)."""
+
+Positions = dict[str, tuple[str, str]]
+"""How far each stream was read: the sort key and item of its last entry."""
+
+
+def text_key(*parts: str) -> str:
+    """Text as it is sorted and searched: in small letters, with single spaces."""
+    return " ".join(" ".join(parts).split()).casefold()
+
+
+def index_keys(record: Record) -> dict[str, str]:
+    """The sort keys of a record with a status. Who has no name or email comes first."""
+    keys = {
+        "name_key": text_key(record.first_name, record.last_name) or "-",
+        "email_key": text_key(record.email) or "-",
+    }
+    if last_name := text_key(record.last_name):
+        keys["last_name_key"] = last_name
+    if record.changed_at is not None:
+        keys["changed_at"] = stamp(record.changed_at)
+    return keys
+
+
+def warning_stream(warning: Warning) -> str:
+    """The stream of the users with a warning."""
+    return f"warning:{warning.value}"
+
+
+def marker_key(warning: Warning, user_id: int) -> str:
+    """The key of a user's marker for a warning."""
+    return f"warning/{warning.value}/{user_id:012d}"
+
+
+def marker_items(account_id: str, record: Record) -> list[Item]:
+    """The markers of a record, to be put before the record is."""
+    return [
+        {
+            "account_id": account_id,
+            "item": marker_key(warning, record.user_id),
+            "status": warning_stream(warning),
+            "user_id": record.user_id,
+            **index_keys(record),
+        }
+        for warning in sorted(record.warnings)
+    ]
+
+
+def user_of(entry: Item) -> int:
+    """The user of an index's entry: keys end with the id."""
+    return int(entry["item"].rsplit("/", 1)[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Some streams of one index, read as one list. `one_by_one`: one stream after the other, else
+    merged by the sort key."""
+
+    world: World
+    account_id: str
+    index: str
+    names: tuple[str, ...]
+    prefix: str = ""
+    descending: bool = False
+    one_by_one: bool = False
+    chunk: int = 50
+
+    def entries(self, after: Positions) -> Iterator[Item]:
+        """Entries in order, each stream from after its position; queried only as far as read."""
+        names = sorted(self.names, reverse=self.descending and self.one_by_one)
+        streams = [self._stream(name, after.get(name)) for name in names]
+        if self.one_by_one:
+            return chain.from_iterable(streams)
+        sort_key = SORT_KEYS[self.index]
+        return merge(*streams, key=lambda entry: str(entry[sort_key]), reverse=self.descending)
+
+    def position(self, entry: Item) -> tuple[str, str]:
+        """Where an entry is in its stream."""
+        return entry[SORT_KEYS[self.index]], entry["item"]
+
+    def _stream(self, name: str, position: tuple[str, str] | None) -> Iterator[Item]:
+        after: Item | None = None
+        if position is not None:
+            after = {
+                "account_id": self.account_id,
+                "item": position[1],
+                "status": name,
+                SORT_KEYS[self.index]: position[0],
+            }
+        while True:
+            page = self.world.users.query_index(
+                self.index,
+                self.account_id,
+                name,
+                prefix=self.prefix,
+                after=after,
+                limit=self.chunk,
+                descending=self.descending,
+            )
+            yield from page
+            if len(page) < self.chunk:
+                return
+            after = page[-1]

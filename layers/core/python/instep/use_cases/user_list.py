@@ -1,0 +1,302 @@
+"""The list of every user scanned: filtered, searched, sorted, paged (U7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, Literal
+
+from instep.domain.record import Record, Status, Warning  # noqa: A004
+from instep.use_cases.accounts import load_account
+from instep.use_cases.records import People
+from instep.use_cases.stored import number_key
+from instep.use_cases.streams import (
+    BY_CHANGED,
+    BY_EMAIL,
+    BY_LAST_NAME,
+    BY_NAME,
+    STATUSES,
+    Positions,
+    Streams,
+    text_key,
+    user_of,
+    warning_stream,
+)
+from instep.use_cases.world import World
+
+Sort = Literal["status", "name", "email", "last_synced"]
+
+MOST_SORTED = 500
+"""A search that finds more people than this is shown in the order of finding: ids, numbers,
+emails, names."""
+MOST_EXAMINED = 2000
+"""Records that one call looks at. A page may end early, with a cursor that goes on."""
+BATCH = 100
+ID_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which users, and in which order."""
+
+    status: Status | None = None
+    warning: Warning | None = None
+    q: str = ""
+    sort: Sort = "name"
+    descending: bool = False
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The streams that can hold such users."""
+        if self.warning is not None:
+            return (warning_stream(self.warning),)
+        return STATUSES if self.status is None else (self.status.value,)
+
+    def admits(self, record: Record) -> bool:
+        """Whether the record, as it is now, passes the filters."""
+        if record.status is Status.PENDING:
+            return False
+        if self.status is not None and record.status is not self.status:
+            return False
+        return self.warning is None or self.warning in record.warnings
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a list goes on. `streams`: how far each was read. A search has read `source` so far;
+    one that was sorted goes on after the person of `after`."""
+
+    streams: Positions = field(default_factory=dict)
+    source: int = 0
+    after: tuple[str, int] | None = None
+
+
+def list_users(
+    world: World, account_id: str, wanted: Wanted, place: Place | None, limit: int
+) -> tuple[list[Record], Place | None]:
+    """A page of records, and where the next one begins (None: there is none). Whoever does not
+    change while one pages appears exactly once."""
+    load_account(world, account_id)
+    if text_key(wanted.q):
+        return _Search(world, account_id, wanted).page(place, limit)
+    streams = _sorted_streams(world, account_id, wanted, limit)
+    return _page(world, account_id, wanted, streams, place or Place(), limit)
+
+
+# --- without a search ---
+
+
+def _sorted_streams(world: World, account_id: str, wanted: Wanted, limit: int) -> Streams:
+    index = {"name": BY_NAME, "status": BY_NAME, "email": BY_EMAIL, "last_synced": BY_CHANGED}
+    return Streams(
+        world,
+        account_id,
+        index[wanted.sort],
+        wanted.streams,
+        descending=wanted.descending,
+        one_by_one=wanted.sort == "status",
+        chunk=min(BATCH, limit),
+    )
+
+
+def _page(
+    world: World,
+    account_id: str,
+    wanted: Wanted,
+    streams: Streams,
+    place: Place,
+    limit: int,
+) -> tuple[list[Record], Place | None]:
+    positions = dict(place.streams)
+    entries = streams.entries(positions)
+    found: list[Record] = []
+    examined = 0
+    while len(found) < limit and examined < MOST_EXAMINED:
+        batch = list(islice(entries, min(BATCH, limit - len(found))))
+        if not batch:
+            return found, None
+        examined += len(batch)
+        records = People(world, account_id).records(user_of(entry) for entry in batch)
+        for entry in batch:
+            positions[entry["status"]] = streams.position(entry)
+            record = records.get(user_of(entry))
+            # An index may lag: who has left the stream stands in another one by now.
+            if record is not None and wanted.admits(record) and _in_stream(record, entry["status"]):
+                found.append(record)
+    more = next(entries, None) is not None
+    return found, Place(positions) if more else None
+
+
+def _in_stream(record: Record, stream: str) -> bool:
+    return record.status.value == stream or any(
+        warning_stream(warning) == stream for warning in record.warnings
+    )
+
+
+# --- a search ---
+
+
+NUMBERS = 1
+"""The second source. It and the first are read from the table itself, the others from indexes."""
+
+Position = tuple[int, Positions]
+"""The source of a search, and how far its streams were read."""
+
+
+class _Search:
+    """Five sources one after the other: ids, numbers, emails, full names, last names. A person
+    whom several of them would find is left to the first, which the record itself tells."""
+
+    def __init__(self, world: World, account_id: str, wanted: Wanted) -> None:
+        self._world = world
+        self._account_id = account_id
+        self._wanted = wanted
+        self._text = text_key(wanted.q)
+        digits = wanted.q.strip().removeprefix("+")
+        self._digits = digits if digits.isascii() and digits.isdigit() else ""
+        self._id_digits = "" if wanted.q.strip().startswith("+") else self._digits
+        self._matches: tuple[Callable[[Record], bool], ...] = (
+            self._by_id,
+            self._by_number,
+            lambda record: text_key(record.email).startswith(self._text),
+            lambda record: text_key(record.first_name, record.last_name).startswith(self._text),
+            lambda record: text_key(record.last_name).startswith(self._text),
+        )
+
+    def page(self, place: Place | None, limit: int) -> tuple[list[Record], Place | None]:
+        """Sorted as asked where there are few, else in the order of finding."""
+        if place is None or place.after is not None:
+            few, all_of_them = self._few()
+            if all_of_them or place is not None:
+                return self._sorted_page(few, place, limit)
+        start = (place.source, place.streams) if place else (0, {})
+        return self._found_page(start, limit)
+
+    def _few(self) -> tuple[list[Record], bool]:
+        """Who is found, and whether that is everybody."""
+        few: list[Record] = []
+        for examined, (record, _) in enumerate(self._walk((0, {}))):
+            if len(few) == MOST_SORTED or examined == MOST_EXAMINED:
+                return few, False
+            if record is not None:
+                few.append(record)
+        return few, True
+
+    def _sorted_page(
+        self, records: list[Record], place: Place | None, limit: int
+    ) -> tuple[list[Record], Place | None]:
+        down = self._wanted.descending
+        in_order = sorted(records, key=self._sort_key, reverse=down)
+        if place is not None and place.after is not None:
+            after = place.after
+            in_order = [
+                one
+                for one in in_order
+                if (self._sort_key(one) < after if down else self._sort_key(one) > after)
+            ]
+        page = in_order[:limit]
+        more = len(in_order) > limit
+        return page, Place(after=self._sort_key(page[-1])) if more else None
+
+    def _found_page(self, start: Position, limit: int) -> tuple[list[Record], Place | None]:
+        walk = self._walk(start)
+        page: list[Record] = []
+        reached = start
+        for record, position in islice(walk, MOST_EXAMINED):
+            reached = position
+            if record is not None:
+                page.append(record)
+            if len(page) == limit:
+                break
+        more = next(walk, None) is not None
+        return page, Place(reached[1], reached[0]) if more else None
+
+    def _sort_key(self, record: Record) -> tuple[str, int]:
+        name = text_key(record.first_name, record.last_name)
+        keys = {
+            "name": name,
+            "status": f"{record.status.value} {name}",
+            "email": text_key(record.email),
+            "last_synced": (record.changed_at or datetime.min.replace(tzinfo=UTC)).isoformat(),
+        }
+        return keys[self._wanted.sort], record.user_id
+
+    def _walk(self, start: Position) -> Iterator[tuple[Record | None, Position]]:
+        """Every entry from a position on, with the position after it: its record where that is
+        one to be shown here."""
+        first, positions = start
+        for source in range(first, len(self._matches)):
+            positions = positions if source == first else {}
+            entries = self._entries(source, positions)
+            while batch := list(islice(entries, BATCH)):
+                records = People(self._world, self._account_id).records(
+                    user_id for user_id, _, _ in batch
+                )
+                for user_id, stream, position in batch:
+                    positions = {**positions, stream: position}
+                    record = records.get(user_id)
+                    shown = record is not None and self._is_of(source, record, stream, position)
+                    yield (record if shown else None), (source, positions)
+
+    def _is_of(self, source: int, record: Record, stream: str, position: tuple[str, str]) -> bool:
+        if not self._wanted.admits(record) or not self._matches[source](record):
+            return False
+        if source == NUMBERS and position[1] != number_key(record.number or ""):
+            return False
+        if source > NUMBERS and not _in_stream(record, stream):
+            return False
+        return not any(matches(record) for matches in self._matches[:source])
+
+    def _entries(
+        self, source: int, positions: Positions
+    ) -> Iterator[tuple[int, str, tuple[str, str]]]:
+        """User, stream and position of each entry of a source."""
+        if source <= NUMBERS:
+            yield from self._keys(source, positions)
+            return
+        index = (BY_EMAIL, BY_NAME, BY_LAST_NAME)[source - NUMBERS - 1]
+        streams = Streams(
+            self._world, self._account_id, index, self._wanted.streams, prefix=self._text
+        )
+        for entry in streams.entries(positions):
+            yield user_of(entry), entry["status"], streams.position(entry)
+
+    def _keys(
+        self, source: int, positions: Positions
+    ) -> Iterator[tuple[int, str, tuple[str, str]]]:
+        """Records by id, or claims by number: items of the table itself."""
+        after = positions.get("", ("", ""))[1]
+        for prefix in self._prefixes(source):
+            if after and not after.startswith(prefix) and after > prefix:
+                continue
+            start = after if after.startswith(prefix) else ""
+            for item in self._items(prefix, start):
+                yield int(item["user_id"]), "", ("", item["item"])
+
+    def _prefixes(self, source: int) -> list[str]:
+        """Ids are kept in twelve digits: those that begin with 42 are 42, 420 to 429, 4200 to …"""
+        if source == NUMBERS:
+            return [f"number/+{self._digits}"] if self._digits else []
+        digits = self._id_digits.lstrip("0")
+        if not digits or digits != self._id_digits:
+            return []
+        zeros = range(ID_DIGITS - len(digits), -1, -1)
+        return [f"user/{'0' * count}{digits}" for count in zeros]
+
+    def _items(self, prefix: str, after: str) -> Iterator[dict[str, Any]]:
+        start = after or None
+        while True:
+            page = self._world.users.query(self._account_id, prefix, after=start, limit=BATCH)
+            yield from page.items
+            if page.next is None:
+                return
+            start = page.next
+
+    def _by_id(self, record: Record) -> bool:
+        return bool(self._id_digits) and str(record.user_id).startswith(self._id_digits)
+
+    def _by_number(self, record: Record) -> bool:
+        number = (record.number or "").removeprefix("+")
+        return bool(self._digits) and number.startswith(self._digits)
