@@ -211,13 +211,12 @@ class World:
         return plan
 
     def quiet(self, rounds: int = 8, minutes: float = 10) -> list[Plan]:
-        """Cycles until one writes nothing; the plans of all of them."""
+        """Cycles until one writes nothing and wants nobody to be looked at; all their plans."""
         plans: list[Plan] = []
         for _ in range(rounds):
             cycle = [self.sync(user_id) for user_id in self.everybody()]
             plans += cycle
-            ended = [one for one in cycle if one.record.reason == "decided_afresh"]
-            if not any(one.writes for one in cycle) and not ended:
+            if not any(one.writes or one.look_again for one in cycle):
                 return plans
             self.wait(minutes)
         raise AssertionError(f"not quiet after {rounds} cycles")

@@ -192,7 +192,8 @@ def _gone(seen: Seen, record: Record, now: datetime) -> Plan:
 def _member_deleted(person: _Person, member_id: int) -> Plan:
     """The linked member was deleted in Strive: not made again by itself; the user keeps the claim
     on the number (U1)."""
-    known = person.known
+    known, number = person.known, person.choice.number
+    watched = subscribed.watch(person.consent_look(number), known.consent)
     new = replace(
         _without_link(known),
         number=known.number,
@@ -200,11 +201,21 @@ def _member_deleted(person: _Person, member_id: int) -> Plan:
         reason="member_deleted",
         reason_detail="",
         warnings=frozenset(),
-        consent=_row_alone(known.consent),
+        consent=watched.state,
     )
-    again = (known.user_id,) if person.seen.matched or person.seen.recreate else ()
+    again = _told_of_refusal(person, watched, number)
+    if person.seen.matched or person.seen.recreate:
+        again |= {known.user_id}
     return _finished(
-        person.record, person.now, Plan(record=new, release_member=member_id, look_again=again)
+        person.record,
+        person.now,
+        Plan(
+            record=new,
+            release_member=member_id,
+            evidence=watched.evidence,
+            consent=_consents(person, watched, number),
+            look_again=tuple(sorted(again)),
+        ),
     )
 
 
