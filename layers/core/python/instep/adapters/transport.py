@@ -144,8 +144,8 @@ class _PinnedAdapter(HTTPAdapter):
         if self._admit_local_hosts and _is_local(f"{parts.scheme}://{parts.netloc}"):
             return host_params, pool_kwargs
         host = self._checked_name(parts)
-        names = {"server_hostname": host, "assert_hostname": host}
-        return {**host_params, "host": self._address(host)}, {**pool_kwargs, **names}
+        address = {**host_params, "host": self._address(host)}
+        return address, {**pool_kwargs, "server_hostname": host}
 
     def _checked_name(self, parts: SplitResult) -> str:
         host = parts.netloc
