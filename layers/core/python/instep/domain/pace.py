@@ -21,6 +21,8 @@ SLOT_MS = 50
 limit, and covers the difference between two workers' clocks."""
 SPACING_TOLERANCE_MS = 5_000
 LIVE_WAIT_MS = 2_000
+PATIENCE_MS = 2_500
+"""How long bulk work waits for a whole batch where part of one could be read at once."""
 SIMULTANEOUS_REQUESTS = 4
 
 
@@ -83,27 +85,37 @@ def admit(
     """Gives up to `wanted` records and one of the simultaneous requests, or says when to ask again.
 
     A bulk grant is at most four seconds' worth, so that room comes free for live work all the
-    time, and at least a hundredth of the limit: less is not worth a request. `wanted` 0 asks for a
+    time. A smaller one than wanted is given only if there will not be more room in a moment, and
+    then at least a hundredth of the limit, or six: less is not worth a request. `wanted` 0 asks for a
     request that reads no records.
     """
-    pace = pruned(pace, now_ms)
+    given, pace = pace, pruned(pace, now_ms)
+    ours = pace.open.get(grant_id)
+    if ours is not None:
+        # Given already, though the answer was lost.
+        grant = replace(ours, lease_until_ms=now_ms + lease_ms)
+        return Admission(replace(pace, open={**pace.open, grant_id: grant}), ours.records)
     if pace.blocked_until_ms > now_ms:
-        return _refused(pace, now_ms, lane, pace.blocked_until_ms)
+        return _refused(given, now_ms, lane, pace.blocked_until_ms)
     requests = [g for g in pace.open.values() if g.requesting and g.lease_until_ms >= now_ms]
     slots = SIMULTANEOUS_REQUESTS - (1 if lane is Lane.BULK else 0)
     if len(requests) >= slots:
-        return _refused(pace, now_ms, lane, now_ms + 200)
+        return _refused(given, now_ms, lane, now_ms + 200)
     if lane is Lane.BULK and pace.live_waits_until_ms > now_ms:
-        return _refused(pace, now_ms, lane, pace.live_waits_until_ms)
+        return _refused(given, now_ms, lane, pace.live_waits_until_ms)
     limit = bulk_limit(pace.limit) if lane is Lane.BULK else pace.limit
     if lane is Lane.BULK and wanted and pace.bulk_next_ms > now_ms:
-        return _refused(pace, now_ms, lane, pace.bulk_next_ms)
+        return _refused(given, now_ms, lane, pace.bulk_next_ms)
     if lane is Lane.BULK:
         wanted = min(wanted, max(1, limit // 15))
     room = limit - _used(pace)
-    least = min(wanted, max(1, limit // 100) if lane is Lane.BULK else 1)
+    least = min(wanted, limit, max(6, limit // 100 if lane is Lane.BULK else 0))
     if room < least:
-        return _refused(pace, now_ms, lane, _free_at(pace, now_ms, limit, least))
+        return _refused(given, now_ms, lane, _free_at(pace, now_ms, limit, least))
+    if room < wanted and lane is Lane.BULK:
+        whole_ms = _free_at(pace, now_ms, limit, wanted)
+        if whole_ms <= now_ms + PATIENCE_MS:
+            return _refused(given, now_ms, lane, whole_ms)
     records = min(wanted, room)
     grant = OpenGrant(records, now_ms + lease_ms, requesting=True)
     pace = replace(pace, open={**pace.open, grant_id: grant})
@@ -116,8 +128,16 @@ def admit(
     return Admission(pace, records)
 
 
-def settle(pace: Pace, now_ms: int, grant_id: str, keep: int = 0, lease_ms: int = 0) -> Pace:
-    """Ends a grant, all but `keep` records that are yet to be written (under a new lease).
+def settle(
+    pace: Pace,
+    now_ms: int,
+    grant_id: str,
+    keep: int = 0,
+    lease_ms: int = 0,
+    read: int | None = None,
+) -> Pace:
+    """Ends a grant, all but `keep` records that are yet to be written (under a new lease). `read`
+    of its records were read in fact (None: all).
 
     A grant whose lease has run out since is gone: then there is nothing to end or to keep, and the
     result is the pace itself.
@@ -127,7 +147,7 @@ def settle(pace: Pace, now_ms: int, grant_id: str, keep: int = 0, lease_ms: int 
         return pace
     others = {k: g for k, g in pace.open.items() if k != grant_id}
     settled = dict(pace.settled)
-    ended = grant.records - keep
+    ended = (grant.records if read is None else min(read, grant.records)) - keep
     if ended > 0:
         end = -(-now_ms // SLOT_MS) * SLOT_MS
         settled[end] = settled.get(end, 0) + ended
@@ -175,6 +195,7 @@ def _free_at(pace: Pace, now_ms: int, limit: int, least: int) -> int:
 
 
 def _refused(pace: Pace, now_ms: int, lane: Lane, at_ms: int) -> Admission:
+    """No room. Only that live work waits is worth a write."""
     if lane is Lane.LIVE:
         pace = replace(pace, live_waits_until_ms=now_ms + LIVE_WAIT_MS)
     return Admission(pace, 0, max(1, at_ms - now_ms), refused=True)

@@ -39,8 +39,10 @@ class Pacer:
         self._epoch = epoch
         self._lane = lane
 
-    def take(self, records: int, wait_seconds: float = 0) -> Grant:
-        """Up to `records` users may be read, in one request that begins now.
+    def take(
+        self, records: int, wait_seconds: float = 0, lease_seconds: int = HTTP_LEASE_SECONDS
+    ) -> Grant:
+        """Up to `records` users may be read, from now on and within the lease.
 
         Waits for its turn up to `wait_seconds`; then raises NotAdmitted. AccountStopped: the
         account is off, paused or of another epoch.
@@ -50,18 +52,21 @@ class Pacer:
         while True:
             admission = self._change(
                 lambda pace, now: admit(
-                    pace, now, self._lane, records, grant_id, HTTP_LEASE_SECONDS * 1000
+                    pace, now, self._lane, records, grant_id, lease_seconds * 1000
                 )
             )
             if not admission.refused:
                 return Grant(grant_id, admission.records)
             self._wait(admission, until)
 
-    def settle(self, grant: Grant, keep: int = 0, lease_seconds: int = 0) -> None:
-        """The request has ended; `keep` of its users are yet to be written, within the lease."""
+    def settle(
+        self, grant: Grant, keep: int = 0, lease_seconds: int = 0, read: int | None = None
+    ) -> None:
+        """The request has ended; `read` of the records were read (None: all of them), and `keep`
+        of them are yet to be written, within the lease."""
         self._change(
             lambda pace, now: Admission(
-                settle(pace, now, grant.grant_id, keep, lease_seconds * 1000), 0
+                settle(pace, now, grant.grant_id, keep, lease_seconds * 1000, read), 0
             ),
             checked=False,
         )

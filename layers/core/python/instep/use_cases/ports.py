@@ -268,13 +268,19 @@ class ActionKit(Protocol):
     attempt takes its permission from the account's pace first."""
 
     def look(
-        self, user_ids: Sequence[int], userfields: Sequence[str], sync_ids: Sequence[str] = ()
+        self,
+        user_ids: Sequence[int],
+        userfields: Sequence[str],
+        sync_ids: Sequence[str] = (),
+        max_sharers: int = 100,
     ) -> ActionKitLook:
-        """The users as they are now, by one statement. The caller holds the grant for them.
+        """The users as they are now, by one statement. The caller holds the grant for them and for
+        as many sharers: what is read of those are records too (A3).
 
         `userfields`: the opt-in userfield first, which is read of the sharers too, then the mapped
         ones. A sharer has no more than country, phones and rows of the opt-in userfield; there
-        may be some who share no number once they are parsed, and at most 1000."""
+        may be some who share no number once they are parsed, and at most `max_sharers`: those with
+        the lowest ids."""
 
     def confirm_deleted(self, user_id: int) -> bool:
         """True if a read by id says 404."""

@@ -41,7 +41,7 @@ from instep.use_cases.errors import (
     Unauthorised,
     Unavailable,
 )
-from instep.use_cases.pacing import Grant, Pacer, switch_pace
+from instep.use_cases.pacing import HTTP_LEASE_SECONDS, Grant, Pacer, switch_pace
 from instep.use_cases.ports import Act, ActionKit, ActionKitLook, Item, Strive
 from instep.use_cases.records import People
 from instep.use_cases.runs import change_run, ticked
@@ -52,6 +52,9 @@ T = TypeVar("T")
 
 TURN_SECONDS = 6
 """How long a worker waits for its turn before it puts its work back on the lane."""
+FEW_SHARERS = 5
+MANY_SHARERS = 50
+"""Of those who share a number with a user looked at alone, the lowest fifty ids are read."""
 RELEASE_SECONDS = 30
 """How long a plan that gives up a claim may take, before others are looked at because of it."""
 SPARE_SECONDS = 12
@@ -155,15 +158,19 @@ class Batch:
         done; what was done for some users by then is settled or behind an intent."""
         self._actionkit: ActionKit = self._world.actionkit(self._account, self._lane)
         self._strive: Strive = self._world.strive(self._account)
-        grant = self.pacer.take(len(self._work.user_ids), TURN_SECONDS)
-        user_ids, rest = self._split(grant.records)
-        records = self._people.records(user_ids)
-        user_ids = self._without_busy(user_ids, records)
+        grant, user_ids, rest = self._take_turn()
         try:
-            look = self._look_at_actionkit(user_ids, records)
+            records = self._people.records(user_ids)
+            user_ids = self._without_busy(user_ids, records)
+            max_sharers = grant.records - len(user_ids)
+            look = self._look_at_actionkit(user_ids, records, max_sharers)
         except BaseException:
             self.pacer.settle(grant)
             raise
+        if len(look.sharers) >= max(1, max_sharers) and len(self._work.user_ids) > 1:
+            self.pacer.settle(grant)
+            self._halve()
+            return
         user_ids = self._without_stale(user_ids, records, look)
         seen = self._look_at_strive(user_ids, records, look, grant)
         try:
@@ -178,10 +185,25 @@ class Batch:
 
     # --- look ---
 
-    def _split(self, granted: int) -> tuple[list[int], list[int]]:
-        """Whom the grant is for, and who has to wait for the next one."""
+    def _take_turn(self) -> tuple[Grant, list[int], list[int]]:
+        """A grant, whom it is for, and who has to wait for the next one. Those who share a number
+        with the users are records too (A3): room for some is part of the grant."""
         user_ids = list(self._work.user_ids)
-        return user_ids[:granted], user_ids[granted:]
+        sharers = MANY_SHARERS if len(user_ids) == 1 else max(FEW_SHARERS, len(user_ids) // 5)
+        sql = self._account.connection is None or self._account.connection.actionkit_reads == "sql"
+        lease = HTTP_LEASE_SECONDS if sql else self._world.limits.worker_seconds
+        grant = self.pacer.take(len(user_ids) + sharers, TURN_SECONDS, lease)
+        share = grant.records * len(user_ids) // (len(user_ids) + sharers)
+        turn = max(1, min(len(user_ids), share))
+        return grant, user_ids[:turn], user_ids[turn:]
+
+    def _halve(self) -> None:
+        """More people share a number than there was room for: each half is looked at by itself,
+        at last each user."""
+        user_ids = self._work.user_ids
+        half = len(user_ids) // 2
+        for some in (user_ids[:half], user_ids[half:]):
+            put_work(self._world, self._lane, self._work, some)
 
     def _without_busy(self, user_ids: list[int], records: Mapping[int, Record]) -> list[int]:
         """Leaves out users with a plan under way: two plans never meet (U10)."""
@@ -196,7 +218,7 @@ class Batch:
         return free
 
     def _look_at_actionkit(
-        self, user_ids: list[int], records: Mapping[int, Record]
+        self, user_ids: list[int], records: Mapping[int, Record], max_sharers: int
     ) -> ActionKitLook:
         self._at = self._world.clock.now()
         names = [self._rules.opt_in_userfield]
@@ -209,7 +231,7 @@ class Batch:
         ]
         if not user_ids:
             return ActionKitLook(0, {})
-        return self._actionkit.look(user_ids, names, marks)
+        return self._actionkit.look(user_ids, names, marks, max_sharers)
 
     def _without_stale(
         self, user_ids: list[int], records: Mapping[int, Record], look: ActionKitLook
@@ -253,7 +275,8 @@ class Batch:
             self._keeps = bool(concerned)
         finally:
             keep = len(concerned) if self._keeps else 0
-            self.pacer.settle(grant, keep, self._world.limits.worker_seconds)
+            read = len(look.users) + len(look.sharers)
+            self.pacer.settle(grant, keep, self._world.limits.worker_seconds, read)
         member_ids = sorted(members)
         events = self._strive.events(member_ids) if member_ids else {}
         timed = any(one.option is Option.TWO_WAY for one in self._rules.mappings)

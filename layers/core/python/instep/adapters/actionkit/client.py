@@ -137,7 +137,11 @@ class ActionKitClient:
     # --- look ---
 
     def look(
-        self, user_ids: Sequence[int], userfields: Sequence[str], sync_ids: Sequence[str] = ()
+        self,
+        user_ids: Sequence[int],
+        userfields: Sequence[str],
+        sync_ids: Sequence[str] = (),
+        max_sharers: int = 100,
     ) -> ActionKitLook:
         """The users as they are now. The first of `userfields` is the opt-in userfield, which is
         read of everyone who shares a number too. One attempt, without a slot: the caller holds the
@@ -146,8 +150,10 @@ class ActionKitClient:
             return Gathered(userfields).look()
         try:
             if self._rest is not None:
-                return self._rest.look(user_ids, userfields, sync_ids)
-            query, values = look_statement(user_ids, userfields, sync_ids, self._calling_codes)
+                return self._rest.look(user_ids, userfields, sync_ids, max_sharers)
+            query, values = look_statement(
+                user_ids, userfields, sync_ids, self._calling_codes, max_sharers
+            )
             return look_of(self._calls.report(query, values, granted=True), userfields)
         except (KeyError, ValueError, TypeError):
             raise unreadable(Side.ACTIONKIT, writing=False) from None

@@ -17,7 +17,6 @@ from instep.use_cases.ports import ActionKitLook
 
 AT_ONCE: Final = 50
 """Ids in one query string."""
-MAX_SHARERS: Final = 100
 ACTIONS_BACK: Final = 100
 """How many of a user's latest actions are looked through for a sync_id."""
 
@@ -30,7 +29,11 @@ class RestReader:
         self._filters: dict[str, frozenset[str]] = {}
 
     def look(
-        self, user_ids: Sequence[int], userfields: Sequence[str], sync_ids: Sequence[str]
+        self,
+        user_ids: Sequence[int],
+        userfields: Sequence[str],
+        sync_ids: Sequence[str],
+        max_sharers: int,
     ) -> ActionKitLook:
         """The look that `sql.look_of` would give. The caller holds the grant for the users."""
         seen = Gathered(userfields)
@@ -38,7 +41,7 @@ class RestReader:
         self._read_users(seen, user_ids)
         self._read_phones(seen, user_ids)
         self._read_fields(seen, user_ids, userfields)
-        self._read_sharers(seen, user_ids, userfields[:1])
+        self._read_sharers(seen, user_ids, userfields[:1], max_sharers)
         if sync_ids:
             self._find_actions(seen, user_ids, frozenset(sync_ids))
         return seen.look()
@@ -100,7 +103,11 @@ class RestReader:
                 yield from self._calls.listed("action", (*among, ("order_by", "id")), granted=True)
 
     def _read_sharers(
-        self, seen: Gathered, user_ids: Sequence[int], opt_in_userfield: Sequence[str]
+        self,
+        seen: Gathered,
+        user_ids: Sequence[int],
+        opt_in_userfield: Sequence[str],
+        max_sharers: int,
     ) -> None:
         if "normalized_phone" not in self._filtering("phone"):
             return
@@ -111,7 +118,7 @@ class RestReader:
             among = [("normalized_phone__in", text) for text in some]
             for phone in self._calls.listed("phone", (*among, ("order_by", "id")), granted=True):
                 found.add(id_in(phone["user"]))
-        others = sorted(found - set(user_ids))[:MAX_SHARERS]
+        others = sorted(found - set(user_ids))[:max_sharers]
         for user in self._of_users("user", "id", others):
             seen.sharers[int(user["id"])] = text_of(user.get("country"))
         self._read_phones(seen, others)

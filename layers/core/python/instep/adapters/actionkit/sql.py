@@ -25,23 +25,20 @@ from instep.adapters.answers import text_of
 from instep.use_cases.ports import ActionKitLook
 
 WIDTH: Final = 11
-MAX_SHARERS: Final = 1000
-"""The lowest ids of those who share a number: a number typed in place of one (0000000000) can
-have thousands, and a report is refused above 10,000 rows."""
-
 
 def look_statement(
     user_ids: Sequence[int],
     userfields: Sequence[str],
     sync_ids: Sequence[str],
     calling_codes: Sequence[str],
+    max_sharers: int,
 ) -> tuple[str, dict[str, str]]:
     """The statement of a look and the values of its parameters. Ids stand in it as numbers; names
     and sync_ids are parameters, never part of the text."""
     ids = ", ".join(str(int(one)) for one in user_ids)
     values = {f"field_{place}": name for place, name in enumerate(userfields)}
     names = ", ".join(f"{{{{ {key} }}}}" for key in values)
-    sharers = _sharers(ids, calling_codes)
+    sharers = _sharers(ids, calling_codes, max_sharers)
     parts = [
         _select("mark", ["MAX(id)"], "core_action"),
         _select("user", ["id", *USER_COLUMNS], f"core_user WHERE id IN ({ids})"),
@@ -96,11 +93,12 @@ def _phones(source: str) -> str:
     return _select("phone", ["p.user_id", "p.id", "p.type", "p.phone", "p.updated_at"], source)
 
 
-def _sharers(ids: str, calling_codes: Sequence[str]) -> str:
+def _sharers(ids: str, calling_codes: Sequence[str], max_sharers: int) -> str:
     """The ids of other users with a number of the users', as a table `s`.
 
     ActionKit keeps a number's digits as they were typed, so each is looked for with and without
-    the calling codes, and their trunk 0; by equality, which an index can serve.
+    the calling codes, and their trunk 0; by equality, which an index can serve. The lowest ids, if
+    there are too many: a number typed in place of one (0000000000) can have thousands.
     """
     theirs = f"core_phone p WHERE p.user_id IN ({ids}) AND p.normalized_phone <> ''"
     numbers = " UNION ".join(
@@ -108,7 +106,7 @@ def _sharers(ids: str, calling_codes: Sequence[str]) -> str:
         for number, condition in _spellings(calling_codes)
     )
     others = f"core_phone q ON q.normalized_phone = n.number WHERE q.user_id NOT IN ({ids})"
-    limit = f"ORDER BY q.user_id LIMIT {MAX_SHARERS}"
+    limit = f"ORDER BY q.user_id LIMIT {int(max_sharers)}"
     return f"(SELECT DISTINCT q.user_id FROM ({numbers}) n JOIN {others} {limit}) s"  # noqa: S608
 
 
