@@ -66,7 +66,9 @@ def build_world(env: Environment) -> World:
     clock, ids = SystemClock(), SystemIds()
     users = DynamoStore(dynamodb, env.users_table)
     transport = RequestsTransport(requests.Session(), env.admit_local_hosts)
-    clients = Clients(transport, secrets, users, clock, ids, env.strive_api_url)
+    clients = Clients(
+        transport, secrets, users, clock, ids, env.strive_api_url, env.admit_local_hosts
+    )
 
     @cache
     def consent_key() -> bytes:
@@ -92,7 +94,7 @@ def build_world(env: Environment) -> World:
         clock=clock,
         ids=ids,
         watch=LoggedWatch(),
-        probe=LiveProbe(transport, clock, env.strive_api_url),
+        probe=LiveProbe(transport, clock, env.strive_api_url, env.admit_local_hosts),
         actionkit=clients.actionkit,
         strive=clients.strive,
         consent_key=consent_key,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
@@ -28,8 +28,10 @@ class Clients:
         clock: Clock,
         ids: Ids,
         strive_api_url: str,
+        admit_local_hosts: bool,
     ) -> None:
         self._transport = transport
+        self._admit_local_hosts = admit_local_hosts
         self._secrets = secrets
         self._users = users
         self._clock = clock
@@ -44,7 +46,7 @@ class Clients:
         secret = self._secret(account.connection.secret)
         return ActionKitClient(
             transport=self._transport,
-            base_url=account.connection.hostname,
+            base_url=check_hostname(account.connection.hostname, self._admit_local_hosts),
             username=secret["username"],
             password=secret["password"],
             permits=Pacer(
@@ -52,6 +54,7 @@ class Clients:
             ),
             reads=account.connection.actionkit_reads,
             clock=self._clock,
+            default_region=account.settings.default_region,
         )
 
     def strive(self, account: Account) -> Strive:
@@ -86,30 +89,34 @@ class LiveProbe:
     """The checks of C1, by live calls."""
 
     def __init__(
-        self, transport: Transport, clock: Clock, strive_api_url: str
+        self, transport: Transport, clock: Clock, strive_api_url: str, admit_local_hosts: bool
     ) -> None:
         self._transport = transport
         self._clock = clock
         self._strive_api_url = strive_api_url
+        self._admit_local_hosts = admit_local_hosts
 
     def actionkit(self, hostname: str, username: str, password: str) -> Literal["sql", "rest"]:
         """How ActionKit can be read; raises with the codes of the contract."""
-        client = ActionKitClient(
+        return self._client(hostname, username, password).probe()
+
+    def emails(
+        self, hostname: str, username: str, password: str, user_ids: Sequence[int]
+    ) -> Mapping[int, str]:
+        """Emails of users there (C4)."""
+        return self._client(hostname, username, password).emails(user_ids)
+
+    def strive(self, api_key: str, campaign_id: int) -> None:
+        """Whether the key is good for the campaign; raises with the codes of the contract."""
+        StriveClient(self._transport, self._strive_api_url, api_key, campaign_id).check()
+
+    def _client(self, hostname: str, username: str, password: str) -> ActionKitClient:
+        return ActionKitClient(
             transport=self._transport,
-            base_url=check_hostname(hostname),
+            base_url=check_hostname(hostname, self._admit_local_hosts),
             username=username,
             password=password,
             permits=_Free(),
             reads="sql",
             clock=self._clock,
         )
-        return client.probe()
-
-    def strive(self, api_key: str, campaign_id: int) -> None:
-        """Whether the key is good for the campaign; raises with the codes of the contract."""
-        StriveClient(
-            transport=self._transport,
-            base_url=self._strive_api_url,
-            api_key=api_key,
-            campaign_id=campaign_id,
-        ).check()
