@@ -236,17 +236,35 @@ def test_spellings_of_one_number(make: Make, twin: ActionKitTwin, one: str, othe
     assert sharer.user_id == bo
 
 
-def test_a_number_that_thousands_have_is_no_trouble(make: Make, twin: ActionKitTwin) -> None:
-    """The report stays below 10,000 rows; the lowest ids are seen, which U2 needs."""
-    ids = [twin.add_user(f"u{number}@example.org") for number in range(3000)]
+def crowd(twin: ActionKitTwin, people: int) -> list[int]:
+    """People who all typed the same in place of a number."""
+    ids = [twin.add_user(f"u{number}@example.org") for number in range(people)]
     for user_id in ids:
         twin.add_phone(user_id, "0000000000", "mobile")
         twin.add_phone(user_id, "2025550100", "home")
         twin.set_field(user_id, "sms_opt_in", "yes")
-    look = make().look(ids[-50:], FIELDS)
+    return ids
+
+
+def test_a_number_that_thousands_have_is_no_trouble(make: Make, twin: ActionKitTwin) -> None:
+    """The report stays below 10,000 rows; the lowest ids are seen, which U2 needs."""
+    ids = crowd(twin, 3000)
+    look = make().look(ids[-50:], FIELDS, max_sharers=100)
     assert len(look.users) == 50
     assert [one.user_id for one in look.sharers] == ids[:100]
     assert all(len(one.phones) == 2 and one.fields for one in look.sharers)
+
+
+@pytest.mark.parametrize("max_sharers", [0, 1, 7])
+def test_no_more_people_are_read_than_there_is_room_for(
+    client: ActionKitClient, twin: ActionKitTwin, max_sharers: int
+) -> None:
+    """A3: sharers are records too, also where a list shows no more than their phone."""
+    ids = crowd(twin, 40)
+    look = client.look(ids[20:22], FIELDS, max_sharers=max_sharers)
+    assert len(look.sharers) == max_sharers
+    assert all(len(one.phones) == 2 and one.fields for one in look.sharers)
+    assert twin.counts()["most_users_in_any_60_seconds"] == 2 + max_sharers
 
 
 def test_actions_are_found_by_their_sync_id(client: ActionKitClient, twin: ActionKitTwin) -> None:

@@ -130,15 +130,20 @@ class Calls:
 
     def listed(self, resource: str, query: Query, granted: bool = False) -> list[dict[str, Any]]:
         """All objects of a list, page by page: the next one is asked for by place, never by the
-        address that an answer gives, and a page without anything is the last."""
+        address that an answer gives. A page without anything is the last; the same page again, from
+        a list that does not turn its pages, is an error."""
         found: list[dict[str, Any]] = []
+        before: list[dict[str, Any]] = []
         for _ in range(MAX_PAGES):
             place = (("_limit", "100"), ("_offset", str(len(found))))
             page = self.read(f"{resource}/", (*query, *place), granted=granted)
             meta, objects = page_of(page)
             found += objects
-            if not objects or not meta.get("next") or meta.get("next") == "None":
+            if not objects or not meta.get("next"):
                 return found
+            if objects == before:
+                break
+            before = objects
         raise unreadable(Side.ACTIONKIT, writing=False)
 
     def total(self, resource: str, query: Query = ()) -> int:

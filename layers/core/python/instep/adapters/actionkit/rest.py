@@ -113,16 +113,32 @@ class RestReader:
             return
         numbers = sorted({_digits(phone.raw) for _, phone in seen.phones()} - {""})
         spellings = sorted({text for number in numbers for text in _spellings(number)})
-        found: set[int] = set()
-        for some in _some(spellings):
-            among = [("normalized_phone__in", text) for text in some]
-            for phone in self._calls.listed("phone", (*among, ("order_by", "id")), granted=True):
-                found.add(id_in(phone["user"]))
-        others = sorted(found - set(user_ids))[:max_sharers]
+        others = self._who_has(spellings, frozenset(user_ids), max_sharers)
         for user in self._of_users("user", "id", others):
             seen.sharers[int(user["id"])] = text_of(user.get("country"))
         self._read_phones(seen, others)
         self._read_fields(seen, others, opt_in_userfield)
+
+    def _who_has(
+        self, spellings: Sequence[str], besides: frozenset[int], at_most: int
+    ) -> list[int]:
+        """Who has a number, besides some. Phone rows are values too, so no page is larger than
+        there is room for more people."""
+        found: set[int] = set()
+        for some in _some(spellings):
+            among = [("normalized_phone__in", text) for text in some]
+            offset, more = 0, True
+            while more and len(found) < at_most:
+                limit = min(100, at_most - len(found))
+                place = (("_limit", str(limit)), ("_offset", str(offset)))
+                page = self._calls.read(
+                    "phone/", (*among, ("order_by", "id"), *place), granted=True
+                )
+                meta, phones = page_of(page)
+                found |= {id_in(phone["user"]) for phone in phones} - besides
+                offset += len(phones)
+                more = bool(phones and meta.get("next"))
+        return sorted(found)
 
     def _find_actions(
         self, seen: Gathered, user_ids: Sequence[int], sync_ids: frozenset[str]

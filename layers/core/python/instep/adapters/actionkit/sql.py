@@ -26,6 +26,7 @@ from instep.use_cases.ports import ActionKitLook
 
 WIDTH: Final = 11
 
+
 def look_statement(
     user_ids: Sequence[int],
     userfields: Sequence[str],
