@@ -261,6 +261,7 @@ def test_no_more_people_are_read_than_there_is_room_for(
 ) -> None:
     """A3: sharers are records too, also where a list shows no more than their phone."""
     ids = crowd(twin, 40)
+    twin.take_action("petition-a", {"email": "u39@example.org"})
     look = client.look(ids[20:22], FIELDS, max_sharers=max_sharers)
     assert len(look.sharers) == max_sharers
     assert all(len(one.phones) == 2 and one.fields for one in look.sharers)

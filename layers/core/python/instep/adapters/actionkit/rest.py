@@ -37,7 +37,7 @@ class RestReader:
     ) -> ActionKitLook:
         """The look that `sql.look_of` would give. The caller holds the grant for the users."""
         seen = Gathered(userfields)
-        seen.watermark = self.watermark()
+        seen.watermark = self._watermark(user_ids)
         self._read_users(seen, user_ids)
         self._read_phones(seen, user_ids)
         self._read_fields(seen, user_ids, userfields)
@@ -46,11 +46,20 @@ class RestReader:
             self._find_actions(seen, user_ids, frozenset(sync_ids))
         return seen.look()
 
-    def watermark(self) -> int:
-        """The id of the newest action."""
+    def _watermark(self, user_ids: Sequence[int]) -> int:
+        """The id of the newest action of these users: our own last one of each is not above it in
+        a look that is not stale, and nobody else is read for it. Of all users where actions cannot
+        be listed by user."""
         newest = (("order_by", "-id"), ("_limit", "1"))
-        _, objects = page_of(self._calls.read("action/", newest, granted=True))
-        return max((int(action["id"]) for action in objects), default=0)
+        among: list[list[tuple[str, str]]] = [[]]
+        if "user" in self._filtering("action"):
+            among = [[("user__in", str(one)) for one in some] for some in _some(user_ids)]
+        found = [
+            int(action["id"])
+            for some in among
+            for action in page_of(self._calls.read("action/", (*some, *newest), granted=True))[1]
+        ]
+        return max(found, default=0)
 
     def _read_users(self, seen: Gathered, user_ids: Sequence[int]) -> None:
         for user in self._of_users("user", "id", user_ids):
