@@ -134,9 +134,7 @@ def check_index_attributes(value: Mapping[str, Any]) -> None:
             check_text(name, value[name])
 
 
-def check_update(
-    set_to: Mapping[str, Any], add: Mapping[str, int], remove: Sequence[str]
-) -> None:
+def check_update(set_to: Mapping[str, Any], add: Mapping[str, int], remove: Sequence[str]) -> None:
     """Raises ValueError if an attribute is named twice or is part of the key; TypeError if
     something else than an integer is added."""
     names = [*set_to, *add, *remove]
@@ -168,7 +166,8 @@ def check_index_query(
 ) -> None:
     """Raises ValueError if the page of the index cannot be asked for, KeyError if there is no such
     index."""
-    check_query(account_id, prefix, None if after is None else after[INDEXES[index]], limit)
+    sort_key = INDEXES[index]
+    check_query(account_id, prefix, None if after is None else after[sort_key], limit)
     check_text("status", status)
     if after is not None and (after["account_id"], after["status"]) != (account_id, status):
         raise ValueError("the start lies outside of the query")
@@ -429,9 +428,7 @@ class DynamoStore:
         )
         return self._write("update_item", request)
 
-    def delete(
-        self, account_id: str, item: str, expect: Mapping[str, Any] | None = None
-    ) -> bool:
+    def delete(self, account_id: str, item: str, expect: Mapping[str, Any] | None = None) -> bool:
         """Deletes the item, if as expected."""
         return self._write("delete_item", delete_request(self._table, account_id, item, expect))
 

@@ -203,9 +203,7 @@ class MemoryStore:
             new.pop(name, None)
         return self._write("UpdateItem", account_id, item, new, None)
 
-    def delete(
-        self, account_id: str, item: str, expect: Mapping[str, Any] | None = None
-    ) -> bool:
+    def delete(self, account_id: str, item: str, expect: Mapping[str, Any] | None = None) -> bool:
         """Deletes the item, if as expected."""
         check_key(account_id, item)
         return self._write("DeleteItem", account_id, item, None, expect)
@@ -229,7 +227,7 @@ class MemoryStore:
                 high = bisect_left(keys, after, low, high)
             else:
                 low = bisect_right(keys, after, low, high)
-        chosen = keys[max(low, high - limit) : high] if descending else keys[low : high][:limit]
+        chosen = keys[max(low, high - limit) : high] if descending else keys[low:high][:limit]
         if descending:
             chosen.reverse()
         read = sum(partition.sizes[key] for key in chosen)
