@@ -53,7 +53,8 @@ class Pacer:
             admission = self._change(
                 lambda pace, now: admit(
                     pace, now, self._lane, records, grant_id, lease_seconds * 1000
-                )
+                ),
+                checked=records > 0,
             )
             if not admission.refused:
                 return Grant(grant_id, admission.records)
@@ -90,7 +91,7 @@ class Pacer:
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """One HTTP attempt that reads no records."""
+        """One HTTP attempt that reads no records; staff ask for lists while an account is off too."""
         grant = self.take(0, wait_seconds=5)
         try:
             yield
@@ -134,9 +135,11 @@ def switch_pace(users: Store, account_id: str, active: bool, epoch: int, limit: 
         pace = Pace(limit) if item is None else pace_of(item)
         if pace.epoch > epoch:
             return
-        pace = replace(pace, limit=limit, active=active, epoch=epoch)
+        switched = replace(pace, limit=limit, active=active, epoch=epoch)
+        if item is not None and switched == pace:
+            return
         version = 0 if item is None else item["version"]
-        value = pace_item(account_id, pace, version + 1)
+        value = pace_item(account_id, switched, version + 1)
         if users.put(value, expect=NEW if item is None else {"version": version}):
             return
 

@@ -201,12 +201,15 @@ class Transport(Protocol):
 class ActionKitLook:
     """One snapshot of ActionKit: the users that it shows of those asked for, every user who
     shares a number with them (phones, country and opt-in rows alone), the highest action id, and
-    for each sync_id asked about the id of the action that bears it."""
+    for each sync_id asked about the id of the action that bears it. `crowded`: phone rows with a
+    number that so many have that their sharers are left out; whoever needs them is looked at alone.
+    """
 
     watermark: int
     users: Mapping[int, User]
     sharers: tuple[User, ...] = ()
     actions_found: Mapping[str, int] = field(default_factory=dict)
+    crowded: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,7 @@ class Batch:
         self._consents: dict[str, tuple[NumberConsent, int]] = {}
         self._entries: list[Item] = []
         self._confirm: list[int] = []
+        self._alone: list[int] = []
 
     def run(self) -> None:
         """Raises NotAdmitted, AccountStopped, Unauthorised, Busy or Unavailable if nothing was
@@ -259,7 +260,7 @@ class Batch:
     ) -> dict[int, Seen]:
         """The members, and what else decides. As soon as it is known whom ActionKit may have to be
         told about, the grant for all others is settled."""
-        numbers, shown = self._numbers(records, look)
+        numbers, shown, crowded = self._numbers(records, look)
         self._keeps = False
         try:
             matched = self._strive.members_by_number(sorted(set(numbers.values())))
@@ -297,6 +298,9 @@ class Batch:
         seen = {}
         for user_id in user_ids:
             number = numbers.get(user_id)
+            if user_id in crowded and user_id not in links and holders.get(number or "") is None:
+                self._alone.append(user_id)
+                continue
             linked = members.get(links[user_id]) if user_id in links else None
             at_number = matched.get(number) if number else None
             concerning = {*further.get(user_id, ()), *([linked.phone_number] if linked else ())}
@@ -321,20 +325,25 @@ class Batch:
 
     def _numbers(
         self, records: Mapping[int, Record], look: ActionKitLook
-    ) -> tuple[dict[int, str], dict[str, list[Rival]]]:
-        """The chosen number of each user of the batch, and of each number all who chose it."""
+    ) -> tuple[dict[int, str], dict[str, list[Rival]], frozenset[int]]:
+        """The chosen number of each user of the batch, of each number all who chose it, and the
+        users whose number so many have that those are not known."""
         numbers: dict[int, str] = {}
+        crowded: set[int] = set()
         shown: dict[str, list[Rival]] = {}
         others = {one.user_id: one for one in look.sharers}
         for user_id, user in sorted({**others, **look.users}.items()):
-            number = choose_number(user, self._rules, records.get(user_id)).number
+            choice = choose_number(user, self._rules, records.get(user_id))
+            number = choice.number
             if number is None:
                 continue
             if user_id in look.users:
                 numbers[user_id] = number
+                if choice.phone is not None and choice.phone.phone_id in look.crowded:
+                    crowded.add(user_id)
             rival = Rival(user_id, number, eligible(user, self._rules))
             shown.setdefault(number, []).append(rival)
-        return numbers, shown
+        return numbers, shown, frozenset(crowded)
 
     def _with_deletions(
         self, seen: dict[int, Seen], records: Mapping[int, Record]
@@ -748,6 +757,8 @@ class Batch:
             by_delay.setdefault(max(1, round(delay)), []).append(user_id)
         for seconds, user_ids in sorted(by_delay.items()):
             put_work(self._world, self._lane, self._work, user_ids, seconds)
+        for user_id in self._alone:
+            put_work(self._world, self._lane, self._work, [user_id])
         if self._confirm:
             confirm = replace(self._work, run_id="", cause="confirm")
             put_work(
@@ -760,7 +771,7 @@ class Batch:
         now = self._world.clock.now()
         first, last = self._work.user_ids[0], self._work.user_ids[-1]
         done = {k: v for k, v in self._statuses.items() if k not in self._again}
-        again: Iterable[int] = [*self._again, *rest]
+        again: Iterable[int] = [*self._again, *self._alone, *rest]
         change_run(
             self._world,
             self._account.account_id,

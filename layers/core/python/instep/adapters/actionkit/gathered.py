@@ -34,6 +34,8 @@ class Gathered:
         self.sharers: dict[int, str] = {}
         """Country by id of the users who share a number."""
         self.found: dict[str, int] = {}
+        self.crowded: set[int] = set()
+        """Phone rows with a number that many have."""
         self._asked = {name.casefold(): name for name in userfields}
         self._users: dict[int, dict[str, str]] = {}
         self._fields: dict[int, dict[int, FieldRow]] = {}
@@ -105,6 +107,7 @@ class Gathered:
                 for user_id, country in sorted(self.sharers.items())
             ),
             actions_found=self.found,
+            crowded=frozenset(self.crowded),
         )
 
 

@@ -11,6 +11,7 @@ Rows of a fixed width of raw columns, so that no two collations meet; the first 
 | `group` | user | usergroup id |
 | `found` | action | sync_id |
 | `sharer` | user | country |
+| `crowd` | user | phone id: more than four have that number |
 
 `field` and `phone` rows come for sharers too, of fields the opt-in userfield alone.
 """
@@ -25,6 +26,8 @@ from instep.adapters.answers import text_of
 from instep.use_cases.ports import ActionKitLook
 
 WIDTH: Final = 11
+CROWD: Final = 4
+"""A number that more users have is looked at with one user at a time."""
 
 
 def look_statement(
@@ -39,7 +42,9 @@ def look_statement(
     ids = ", ".join(str(int(one)) for one in user_ids)
     values = {f"field_{place}": name for place, name in enumerate(userfields)}
     names = ", ".join(f"{{{{ {key} }}}}" for key in values)
-    sharers = _sharers(ids, calling_codes, max_sharers)
+    numbers = _numbers(ids, calling_codes)
+    crowds = _crowds(numbers) if len(user_ids) > 1 else ""
+    sharers = _sharers(ids, numbers, crowds, max_sharers)
     parts = [
         _select("mark", ["MAX(id)"], "core_action"),
         _select("user", ["id", *USER_COLUMNS], f"core_user WHERE id IN ({ids})"),
@@ -48,6 +53,9 @@ def look_statement(
         _select("sharer", ["u.id", "u.country"], f"{sharers} JOIN core_user u ON u.id = s.user_id"),
         _phones(f"{sharers} JOIN core_phone p ON p.user_id = s.user_id"),
     ]
+    if crowds:
+        among = f"{numbers} n JOIN {crowds} ON x.number = n.number"
+        parts.append(_select("crowd", ["n.user_id", "n.phone_id"], among))
     if userfields:
         parts += [
             _fields(
@@ -94,21 +102,41 @@ def _phones(source: str) -> str:
     return _select("phone", ["p.user_id", "p.id", "p.type", "p.phone", "p.updated_at"], source)
 
 
-def _sharers(ids: str, calling_codes: Sequence[str], max_sharers: int) -> str:
-    """The ids of other users with a number of the users', as a table `s`.
+def _numbers(ids: str, calling_codes: Sequence[str]) -> str:
+    """The users' numbers in all their spellings, with the phone rows they are of.
 
     ActionKit keeps a number's digits as they were typed, so each is looked for with and without
-    the calling codes, and their trunk 0; by equality, which an index can serve. The lowest ids, if
-    there are too many: a number typed in place of one (0000000000) can have thousands.
+    the calling codes, and their trunk 0; by equality, which an index can serve.
     """
     theirs = f"core_phone p WHERE p.user_id IN ({ids}) AND p.normalized_phone <> ''"
     numbers = " UNION ".join(
-        f"SELECT {number} AS number FROM {theirs}{condition}"  # noqa: S608 - integers
+        f"SELECT {number} AS number, p.user_id, p.id AS phone_id"  # noqa: S608 - integers
+        f" FROM {theirs}{condition}"
         for number, condition in _spellings(calling_codes)
     )
-    others = f"core_phone q ON q.normalized_phone = n.number WHERE q.user_id NOT IN ({ids})"
-    limit = f"ORDER BY q.user_id LIMIT {int(max_sharers)}"
-    return f"(SELECT DISTINCT q.user_id FROM ({numbers}) n JOIN {others} {limit}) s"  # noqa: S608
+    return f"({numbers})"
+
+
+def _crowds(numbers: str) -> str:
+    """Those of the numbers that many have: what is typed in place of a number (0000000000)."""
+    return (
+        f"(SELECT c.normalized_phone AS number FROM {numbers} m"  # noqa: S608 - as above
+        " JOIN core_phone c ON c.normalized_phone = m.number"
+        f" GROUP BY c.normalized_phone HAVING COUNT(DISTINCT c.user_id) > {CROWD}) x"
+    )
+
+
+def _sharers(ids: str, numbers: str, crowds: str, max_sharers: int) -> str:
+    """The ids of other users with a number of the users', as a table `s`: the lowest ids, if there
+    are too many; without those who are in a crowd."""
+    aside = f" LEFT JOIN {crowds} ON x.number = q.normalized_phone" if crowds else ""
+    alone = " AND x.number IS NULL" if crowds else ""
+    return (
+        f"(SELECT DISTINCT q.user_id FROM {numbers} n"  # noqa: S608 - as above
+        f" JOIN core_phone q ON q.normalized_phone = n.number{aside}"
+        f" WHERE q.user_id NOT IN ({ids}){alone}"
+        f" ORDER BY q.user_id LIMIT {int(max_sharers)}) s"
+    )
 
 
 def _spellings(calling_codes: Sequence[str]) -> list[tuple[str, str]]:
@@ -142,6 +170,8 @@ def look_of(rows: Sequence[Sequence[Any]], userfields: Sequence[str]) -> ActionK
             continue
         key = int(row[1])
         match kind:
+            case "crowd":
+                seen.crowded.add(int(values[0]))
             case "user":
                 seen.user(key, dict(zip(USER_COLUMNS, values, strict=True)))
             case "field":
