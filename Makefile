@@ -1,0 +1,47 @@
+# Everything is installed into .local/ of the checkout. `make help` lists the targets.
+PYTHON ?= python3
+PEOPLE ?= 5000
+SEEDS ?= 300
+ARGS ?=
+DEV := .local/venvs/dev/bin
+# sam validate asks for a region, whatever the template says; nobody is called.
+SAM := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR=.local/sam .local/venvs/sam/bin/sam
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check stack twins stop bench simulate dev sam
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: dev ## local AWS, app, twins, an initial sync; stays until Ctrl-C (PEOPLE=5000, ARGS=)
+	@$(DEV)/python -m local run --people $(PEOPLE) $(ARGS)
+
+stack: dev ## local AWS with the app deployed; returns when ready
+	@$(DEV)/python -m local up $(ARGS)
+
+twins: dev ## the twins alone (PEOPLE=5000, ARGS=)
+	@$(DEV)/python -m local twins --people $(PEOPLE) $(ARGS)
+
+stop: dev ## ends what the others started
+	@$(DEV)/python -m local stop
+
+test: check ## every check and every test
+	$(DEV)/python -m pytest $(ARGS)
+
+check: dev sam ## style, types and the template
+	$(DEV)/ruff check .
+	$(DEV)/ruff format --check .
+	$(DEV)/mypy
+	$(SAM) validate --lint
+
+simulate: dev ## the whole application under faults, from seeds (SEEDS=300)
+	$(DEV)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
+
+bench: dev ## counts and ratios of one run
+	$(DEV)/python -m local.bench $(ARGS)
+
+dev:
+	@$(PYTHON) -m local.venvs dev
+
+sam:
+	@$(PYTHON) -m local.venvs sam
