@@ -159,7 +159,7 @@ class World:
     def look(self, user_id: int) -> Seen:
         record, user = self.records.get(user_id), self.users.get(user_id)
         number = choose_number(user, self.rules, record).number if user else None
-        linked = self.members.get(record.member_id or 0) if record else None
+        linked = self._linked(record)
         matched = next((m for m in self.members.values() if m.phone_number == number), None)
         numbers = set(numbers_of(user, self.rules, record)) if user else set()
         numbers |= {linked.phone_number} if linked else set()
@@ -203,8 +203,6 @@ class World:
             marks = sync_ids(known.intent.intent_id)
             found = {one: self.actions[one] for one in marks if one in self.actions}
             known = recover(known, seen, found, self.now)
-            if known.member_id is not None and seen.linked is None:
-                seen = replace(seen, linked=seen.matched)
         plan = decide(seen, known, self.rules, self.now)
         self.plans.append(plan)
         self._apply(plan, known, seen, user_id, crash_after)
@@ -376,6 +374,17 @@ class World:
     def _event(self, member_id: int, unsubscribe: bool, kind: str) -> None:
         event_id = self.next_id()
         self.events.append(SubscriptionEvent(event_id, member_id, unsubscribe, kind, self.now))
+
+    def _linked(self, record: Record | None) -> Member | None:
+        """The linked member, or the one whom an intent was about."""
+        if record is None:
+            return None
+        intent = record.intent
+        if record.member_id is None and intent is not None and intent.create is not None:
+            number = intent.create.number
+            return next((m for m in self.members.values() if m.phone_number == number), None)
+        member_id = record.member_id or (intent.member_id if intent else None)
+        return self.members.get(member_id or 0)
 
     def _lost(self, holder: int | None, number: str | None, rivals: tuple[Rival, ...]) -> bool:
         record = self.records.get(holder or 0)

@@ -79,7 +79,9 @@ class Ghost:
         if member is not None and self.last_text.get(member.member_id) is False:
             self.stopped.add(member.phone_number)
 
-    def after(self, plan: Plan, number: str | None, before: NumberConsent) -> None:
+    def after(
+        self, plan: Plan, number: str | None, member_id: int | None, before: NumberConsent
+    ) -> None:
         """What a plan did: no refusal was turned into an opt-in."""
         opts_in = plan.opt_in_strive is True or (plan.create is not None and plan.create.opt_in)
         if not opts_in or number is None:
@@ -92,6 +94,7 @@ class Ghost:
             assert self.setting is not Resubscribe.NEVER
         self.stopped.discard(number)
         self.refused.discard(number)
+        self.last_text.pop(member_id or 0, None)
 
     def set_true(self, one: World, user_id: int) -> None:
         record = one.records.get(user_id)
@@ -122,7 +125,8 @@ class Story:
         seen = one.seen
         member = (seen.linked or seen.matched) if seen else None
         number = number or (member.phone_number if member else None)
-        self.ghost.after(plan, number, consents.get(number or "", NumberConsent()))
+        member_id = member.member_id if member else None
+        self.ghost.after(plan, number, member_id, consents.get(number or "", NumberConsent()))
         check_claims(one)
         return plan
 

@@ -183,17 +183,20 @@ class ConsentDecision:
 
 def refused(number: NumberConsent, refusal: Evidence, user_id: int | None) -> NumberConsent:
     """The number's record after a refusal. One from Strive is not replaced by one from ActionKit
-    while it stands, since it is harder to lift (F11.3)."""
+    while it stands, since it is harder to lift (F11.3); that there were both is kept."""
     standing = number.refusal if number.refused else None
     number = replace(number, not_asked_at=None)
-    if standing and standing.side is Side.STRIVE and refusal.side is Side.ACTIONKIT:
-        return number
-    return replace(number, refusal=refusal, refusal_user_id=user_id)
+    if standing is None or standing.side is refusal.side:
+        also = number.also_refused_at if standing else None
+        return replace(number, refusal=refusal, refusal_user_id=user_id, also_refused_at=also)
+    if refusal.side is Side.ACTIONKIT:
+        return replace(number, also_refused_at=refusal.at)
+    return replace(number, refusal=refusal, refusal_user_id=user_id, also_refused_at=standing.at)
 
 
 def opted_in(number: NumberConsent, opt_in: Evidence) -> NumberConsent:
     """The number's record after an opt-in, which lifts every refusal seen before."""
-    return replace(number, opt_in=opt_in, not_asked_at=None)
+    return replace(number, opt_in=opt_in, also_refused_at=None, not_asked_at=None)
 
 
 # --- a user without a link ---
@@ -331,10 +334,11 @@ def _never_asked(look: ConsentLook, number: NumberConsent) -> bool:
 def _opted_in_since(look: ConsentLook, number: NumberConsent) -> bool:
     """Whether a member who is opted in became so after the refusal of the number: certain for a
     refusal that was the member's own status, else an event has to show it."""
-    refusal = number.refusal
-    if refusal is None or refusal.side is Side.STRIVE:
+    refusal, also = number.refusal, number.also_refused_at
+    if refusal is None:
         return True
-    return any(not one.unsubscribe and one.created_at > refusal.at for one in look.events)
+    at = refusal.at if refusal.side is Side.ACTIONKIT else also
+    return at is None or any(not one.unsubscribe and one.created_at > at for one in look.events)
 
 
 def _set_false_since_activation(look: ConsentLook) -> Evidence | None:
@@ -424,7 +428,9 @@ def _since(look: ConsentLook, state: ConsentState) -> _Since:
         wanted = _reading_of(state.sent_actionkit)
         if reading is wanted:
             state = replace(state, sent_actionkit=None, sent_actionkit_at=None)
-            set_again = False
+            # Not our row: somebody set the same after us.
+            set_again = set_again and not look.ours and look.rules.import_page_id is not None
+            before = wanted
         elif set_again and not look.ours:
             # Our write landed, and then somebody set the field again.
             state = replace(state, sent_actionkit=None, sent_actionkit_at=None)

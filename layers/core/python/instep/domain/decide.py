@@ -376,12 +376,15 @@ def _not_linked(
     again = person.sharers(release) | _told_of_refusal(person, watched, number)
     if winner is not None:
         again |= {winner}
+    matched = person.seen.matched
+    claimed = matched is not None and person.seen.member_holder == known.user_id
     return _finished(
         person.record,
         person.now,
         Plan(
             record=new,
             release=tuple(sorted(release)),
+            release_member=matched.member_id if matched and claimed else None,
             evidence=watched.evidence,
             consent=_consents(person, watched, number),
             look_again=tuple(sorted(again)),

@@ -190,7 +190,9 @@ def recover(record: Record, seen: Seen, found: Mapping[str, int], now: datetime)
     """The record without its expired intent, as far as a fresh look shows what was done. Nothing
     is ever done again from an intent: what was not done is decided afresh.
 
-    `found`: the action that bears each of the intent's `sync_ids`, where there is one.
+    `found`: the action that bears each of the intent's `sync_ids`, where there is one. `seen`
+    shows as `linked` the member whom the intent was about: the one with its `member_id`, or with
+    the number of its `create`.
     """
     intent = record.intent
     if intent is None:
@@ -216,12 +218,13 @@ def recover(record: Record, seen: Seen, found: Mapping[str, int], now: datetime)
                 done = replace(state, rule=write.rule)
                 fields[write.field_id] = answered(write.name, write.option, done, sent, shown)
     inside = member.groups if member is not None else frozenset[int]()
-    return replace(
+    record = replace(
         record,
         fields=fields,
         consent=_recovered_consent(record.consent, intent, member, consent_id in found),
         groups=record.groups | (frozenset(intent.join) & inside),
     )
+    return record if member is None or record.member_id is not None else _linked(record, member)
 
 
 def recovered_changes(record: Record, seen: Seen, found: Mapping[str, int]) -> tuple[Change, ...]:
@@ -311,6 +314,18 @@ def _created(record: Record, intent: Intent, draft: Draft, member: Member) -> Re
         fields=fields,
         consent=intent.consent or ConsentState(),
         groups=frozenset(intent.join) & member.groups,
+    )
+
+
+def _linked(record: Record, member: Member) -> Record:
+    """The link itself was made with the claims, before the intent; consent is decided as at first
+    link again, which an unknown userfield asks for."""
+    return replace(
+        record,
+        number=member.phone_number,
+        member_id=member.member_id,
+        linked_at=record.changed_at,
+        consent=replace(record.consent, userfield=""),
     )
 
 

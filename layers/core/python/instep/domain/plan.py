@@ -15,7 +15,8 @@ class Seen:
     """One look at one user: everything decide may know beside the record and the rules.
 
     `user` is None where ActionKit did not show the user; `deleted` only if a read by id said 404.
-    `linked` is the member of the record's link (None: no link, or Strive shows no such member);
+    `linked` is the member of the record's link (None: no link, or Strive shows no such member),
+    or the one whom an expired intent was about (`recover`);
     `matched` the member with the user's chosen number (may be the same one).
     `holder` holds the claim on the chosen number, `member_holder` the one on `matched`; for both
     None means free. `holder_lost` is true where the look saw the holder ineligible for the number

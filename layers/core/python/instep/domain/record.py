@@ -123,6 +123,7 @@ class NumberConsent:
     """The consent record of a number (F13): last opt-in and last refusal as this sync saw them.
 
     `refusal_user_id`: the user whose userfield made the refusal, where one did (F14).
+    `also_refused_at`: when ActionKit refused too, where the refusal kept is Strive's.
     `not_asked_at`: when the sync created the number's member as opted out; None once there was an
     opt-in or a refusal.
     """
@@ -130,6 +131,7 @@ class NumberConsent:
     opt_in: Evidence | None = None
     refusal: Evidence | None = None
     refusal_user_id: int | None = None
+    also_refused_at: datetime | None = None
     not_asked_at: datetime | None = None
 
     @property
