@@ -140,10 +140,11 @@ def resume(world: World, account_id: str, who: str) -> Account:
 
 
 def refuse_inactive(account: Account) -> None:
-    """Raises StateError `not_active` or `stopped_credentials` unless the account is running."""
+    """Raises StateError `not_active`, `stopped_credentials` or `paused` unless the account is
+    running."""
     _refuse_off(account)
     if account.phase is Phase.PAUSED:
-        raise StateError("not_active", "The account is paused. Resume it first.")
+        raise StateError("paused", "The account is paused. Resume it first.")
 
 
 # --- steps ---

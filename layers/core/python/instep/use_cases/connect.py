@@ -69,9 +69,7 @@ def connect(world: World, account_id: str, who: str, given: Credentials) -> Conn
     world.probe.strive(given.strive_api_key, given.strive_campaign_id)
     old = find_account(world, account_id)
     url = base_url(given.hostname)
-    linked = [] if old is None else _linked_users(world, account_id)
-    if old is not None and linked:
-        _refuse_other_system(world, old, linked, given)
+    same = _same_systems(world, old, given) if old else Same(actionkit=False, strive=False)
     _claim(world, account_id, old, url, given.strive_campaign_id)
     epoch = (old.epoch if old else 0) + 1
     # Two calls at once must not share a secret: the later one would delete the other's.
@@ -88,7 +86,7 @@ def connect(world: World, account_id: str, who: str, given: Credentials) -> Conn
     made = Connection(url, given.strive_campaign_id, now, reads, secret)
     world.settings.put({"account_id": DIRECTORY, "item": account_id})
     campaign_before = None if old is None else held_campaign(world, old)
-    before = _store(world, account_id, made, keeps_people=bool(linked))
+    before = _store(world, account_id, made, same)
     if campaign_before is not None and campaign_before != made.campaign_id:
         release_campaign(world, account_id, campaign_before)
     _tidy(world, before, made)
@@ -102,41 +100,62 @@ def connect(world: World, account_id: str, who: str, given: Credentials) -> Conn
 # --- the same system? (C4) ---
 
 
-def _linked_users(world: World, account_id: str) -> list[Record]:
-    """Some of the account's linked users, none if it has none."""
-    linked: list[Record] = []
-    after: str | None = None
-    while True:
-        page = world.users.query(account_id, "member/", after=after, limit=SAMPLE)
-        holders = [item["user_id"] for item in page.items]
-        records = People(world, account_id).records(holders).values()
-        linked += [one for one in records if one.member_id is not None]
-        after = page.next
-        if after is None or len(linked) >= SAMPLE:
-            return linked[:SAMPLE]
+@dataclass(frozen=True, slots=True)
+class Same:
+    """Whether ActionKit and the Strive campaign are those that the account had before."""
+
+    actionkit: bool
+    strive: bool
 
 
-def _refuse_other_system(
-    world: World, account: Account, linked: list[Record], given: Credentials
-) -> None:
-    """Raises StateError if these are not the systems that the account's links are of."""
-    if held_campaign(world, account) != given.strive_campaign_id:
+def _same_systems(world: World, account: Account, given: Credentials) -> Same:
+    """Raises StateError if they are not the same and the account has links."""
+    strive = held_campaign(world, account) == given.strive_campaign_id
+    linked = _some_records(world, account.account_id, "member/")
+    if linked and not strive:
         raise StateError(
             "different_system",
             "The account's people are linked to members of another Strive campaign.",
         )
-    with _permission(world, account, len(linked)) as permitted:
-        sample = {one.user_id: one.email for one in linked[:permitted]}
+    known = account.connection is not None and account.connection.hostname == base_url(
+        given.hostname
+    )
+    sample = linked or ([] if known else _some_records(world, account.account_id, "user/"))
+    actionkit = _shows(world, account, sample, given) if sample else known
+    if linked and not actionkit:
+        raise StateError(
+            "different_system", "This is another ActionKit than the one the account is linked with."
+        )
+    return Same(actionkit, strive)
+
+
+def _some_records(world: World, account_id: str, prefix: str) -> list[Record]:
+    """Some of those who are linked (by the claims on members), or of all who were scanned."""
+    found: list[Record] = []
+    after: str | None = None
+    while True:
+        page = world.users.query(account_id, prefix, after=after, limit=SAMPLE)
+        user_ids = [item["user_id"] for item in page.items]
+        records = People(world, account_id).records(user_ids).values()
+        found += [
+            one for one in records if one.email and (prefix == "user/" or one.member_id is not None)
+        ]
+        after = page.next
+        if after is None or len(found) >= SAMPLE:
+            return found[:SAMPLE]
+
+
+def _shows(world: World, account: Account, records: list[Record], given: Credentials) -> bool:
+    """Whether ActionKit shows at least half of them with the email that was last seen."""
+    with _permission(world, account, len(records)) as permitted:
+        sample = {one.user_id: one.email for one in records[:permitted]}
         found = world.probe.emails(given.hostname, given.username, given.password, sorted(sample))
     same = [
         user_id
         for user_id, email in sample.items()
         if found.get(user_id, "").strip().casefold() == email.strip().casefold()
     ]
-    if 2 * len(same) < len(sample):
-        raise StateError(
-            "different_system", "This is another ActionKit than the one the account is linked with."
-        )
+    return 2 * len(same) >= len(sample)
 
 
 @contextmanager
@@ -173,7 +192,7 @@ def _claim(
     )
 
 
-def _store(world: World, account_id: str, made: Connection, keeps_people: bool) -> Account | None:
+def _store(world: World, account_id: str, made: Connection, same: Same) -> Account | None:
     """Stores the connection over the account as it is: the account as it was, None if new."""
     before: Account | None = None
     while True:
@@ -181,27 +200,25 @@ def _store(world: World, account_id: str, made: Connection, keeps_people: bool) 
         if old is not None and old.connection == made:
             return before  # Stored, though the answer was lost.
         before = old
-        new = replace(
-            old or _new_account(world, account_id),
-            connection=made,
-            epoch=(old.epoch if old else 0) + 1,
-            reason="",
-        )
-        if old is not None and not (keeps_people or _same_systems(old.connection, made)):
-            # Ids mean something only within their system: what we made there is not here.
-            new = replace(
-                new,
-                import_page_id=None,
-                import_page="",
-                primary_group=None,
-                initial_sync_run="",
-                initial_sync_done=False,
-            )
-        if new.phase is Phase.STOPPED_CREDENTIALS or new.active:
-            phase = Phase.SYNCING if new.initial_sync_done else Phase.INITIAL_SYNC
-            new = replace(new, phase=phase)
+        new = _connected(old or _new_account(world, account_id), made, same)
         if save_account(world.settings, new):
             return before
+
+
+def _connected(account: Account, made: Connection, same: Same) -> Account:
+    """The account with the connection. Ids mean something only within their system: what we made
+    in one that is left is not in the other, and the whole list is looked at anew."""
+    account = replace(account, connection=made, epoch=account.epoch + 1, reason="")
+    if not same.strive:
+        account = replace(account, primary_group=None)
+    if not same.actionkit:
+        account = replace(account, import_page_id=None, import_page="")
+    if not (same.strive and same.actionkit):
+        account = replace(account, initial_sync_run="", initial_sync_done=False)
+    if account.phase is Phase.STOPPED_CREDENTIALS or account.active:
+        phase = Phase.SYNCING if account.initial_sync_done else Phase.INITIAL_SYNC
+        account = replace(account, phase=phase)
+    return account
 
 
 def _new_account(world: World, account_id: str) -> Account:
@@ -210,10 +227,6 @@ def _new_account(world: World, account_id: str) -> Account:
         webhook_token=world.ids.token(),
     )
     return Account(account_id, settings=settings, mappings=core_mappings())
-
-
-def _same_systems(old: Connection | None, new: Connection) -> bool:
-    return old is not None and (old.hostname, old.campaign_id) == (new.hostname, new.campaign_id)
 
 
 def _tidy(world: World, before: Account | None, made: Connection) -> None:

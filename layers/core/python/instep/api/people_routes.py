@@ -1,0 +1,254 @@
+"""Routes of what the sync knows and did: users, runs, audit."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
+from pydantic import TypeAdapter
+
+from instep.api.cursor import decode, encode
+from instep.api.models import (
+    AuditShown,
+    BaseShown,
+    ConsentShown,
+    HistoryShown,
+    ListOf,
+    MemberSeenShown,
+    QueuedShown,
+    RunShown,
+    StatusReasonShown,
+    SyncGiven,
+    UserFieldShown,
+    UserGroupShown,
+    UserPageShown,
+    UserSeenShown,
+    UserShown,
+)
+from instep.api.setup_routes import ACCOUNT, Cursor, Limit
+from instep.domain.reasons import explain
+from instep.domain.record import Record, Status, Warning  # noqa: A004
+from instep.use_cases.accounts import load_account
+from instep.use_cases.audit_list import list_audit
+from instep.use_cases.runs import Run, find_run, list_runs
+from instep.use_cases.stored import run_key
+from instep.use_cases.user_list import Place, Sort, Wanted, list_users
+from instep.use_cases.user_page import (
+    EntryPlace,
+    SeenField,
+    UserPage,
+    consent,
+    history,
+    sync_now,
+    user_page,
+)
+from instep.use_cases.world import World
+
+UserId = Annotated[int, Path(ge=0, le=999_999_999_999)]
+Order = Annotated[str, Query(pattern="^(asc|desc)$")]
+
+USERS_PLACE: TypeAdapter[Place] = TypeAdapter(Place)
+ENTRY_PLACE: TypeAdapter[EntryPlace] = TypeAdapter(EntryPlace)
+KEY_PLACE: TypeAdapter[str] = TypeAdapter(str)
+
+CONSOLES = {
+    "aws": "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+}
+
+
+def add_people_routes(app: APIGatewayHttpResolver, world: World) -> None:
+    """Adds the routes to the resolver."""
+    _add_users(app, world)
+    _add_runs(app, world)
+
+
+def _add_users(app: APIGatewayHttpResolver, world: World) -> None:
+    docs: dict[str, Any] = {"tags": ["Users"]}
+
+    @app.get(f"{ACCOUNT}/users", summary="Every user scanned, with status and reason", **docs)
+    def get_users(
+        account_id: str,
+        status: Annotated[Status | None, Query()] = None,
+        warning: Annotated[Warning | None, Query()] = None,
+        q: Annotated[str, Query(max_length=255)] = "",
+        sort: Annotated[Sort, Query()] = "name",
+        order: Order = "asc",
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> ListOf[UserShown]:
+        of = f"{account_id}/users"
+        filters = {"status": status, "warning": warning, "q": q, "sort": sort, "order": order}
+        place = decode(USERS_PLACE, of, filters, cursor)
+        wanted = Wanted(status, warning, q, sort, descending=order == "desc")
+        found, after = list_users(world, account_id, wanted, place, limit)
+        return ListOf[UserShown](
+            items=[_user(one) for one in found],
+            next_cursor=encode(USERS_PLACE, of, filters, after),
+        )
+
+    @app.get(f"{ACCOUNT}/users/<user_id>", summary="All that is kept of one user", **docs)
+    def get_user(account_id: str, user_id: UserId) -> UserPageShown:
+        return _page(user_page(world, account_id, user_id))
+
+    @app.post(
+        f"{ACCOUNT}/users/<user_id>/sync", summary="Sync the user now", status_code=202, **docs
+    )
+    def post_sync(
+        account_id: str, user_id: UserId, given: Annotated[SyncGiven | None, Body()] = None
+    ) -> QueuedShown:
+        sync_now(world, account_id, user_id, recreate=given is not None and given.recreate)
+        return QueuedShown(user_id=user_id)
+
+    @app.get(f"{ACCOUNT}/users/<user_id>/history", summary="Every write, newest first", **docs)
+    def get_history(
+        account_id: str, user_id: UserId, limit: Limit = 50, cursor: Cursor = None
+    ) -> ListOf[HistoryShown]:
+        of = f"{account_id}/users/{user_id}/history"
+        place = decode(ENTRY_PLACE, of, {}, cursor)
+        entries, after = history(world, account_id, user_id, place, limit)
+        return ListOf[HistoryShown](
+            items=[HistoryShown.model_validate(one) for one in entries],
+            next_cursor=encode(ENTRY_PLACE, of, {}, after),
+        )
+
+    @app.get(
+        f"{ACCOUNT}/users/<user_id>/consent", summary="Evidence of consent, newest first", **docs
+    )
+    def get_consent(
+        account_id: str, user_id: UserId, limit: Limit = 50, cursor: Cursor = None
+    ) -> ListOf[ConsentShown]:
+        of = f"{account_id}/users/{user_id}/consent"
+        place = decode(ENTRY_PLACE, of, {}, cursor)
+        entries, after = consent(world, account_id, user_id, place, limit)
+        return ListOf[ConsentShown](
+            items=[ConsentShown.model_validate(one) for one in entries],
+            next_cursor=encode(ENTRY_PLACE, of, {}, after),
+        )
+
+
+def _add_runs(app: APIGatewayHttpResolver, world: World) -> None:
+    docs: dict[str, Any] = {"tags": ["Operating"]}
+
+    @app.get(f"{ACCOUNT}/runs", summary="Executions, newest first", **docs)
+    def get_runs(account_id: str, limit: Limit = 50, cursor: Cursor = None) -> ListOf[RunShown]:
+        load_account(world, account_id)
+        of = f"{account_id}/runs"
+        place = decode(KEY_PLACE, of, {}, cursor)
+        runs, _ = list_runs(world, account_id, place, limit + 1)
+        shown = runs[:limit]
+        after = run_key(shown[-1].run_id) if len(runs) > limit else None
+        return ListOf[RunShown](
+            items=[_run(one) for one in shown], next_cursor=encode(KEY_PLACE, of, {}, after)
+        )
+
+    @app.get(f"{ACCOUNT}/runs/<run_id>", summary="One execution", **docs)
+    def get_run(account_id: str, run_id: str) -> RunShown:
+        load_account(world, account_id)
+        return _run(find_run(world, account_id, run_id))
+
+    @app.get(f"{ACCOUNT}/audit", summary="Who changed what, newest first", **docs)
+    def get_audit(account_id: str, limit: Limit = 50, cursor: Cursor = None) -> ListOf[AuditShown]:
+        of = f"{account_id}/audit"
+        place = decode(KEY_PLACE, of, {}, cursor)
+        entries, after = list_audit(world, account_id, place, limit)
+        return ListOf[AuditShown](
+            items=[AuditShown.model_validate(one) for one in entries],
+            next_cursor=encode(KEY_PLACE, of, {}, after),
+        )
+
+
+# --- what is shown ---
+
+
+def _reason(record: Record) -> StatusReasonShown:
+    code = record.reason or "not_scanned"
+    text, fix = explain(code, record.reason_detail)
+    return StatusReasonShown(code=code, text=text, fix=fix or None, at=record.reason_at)
+
+
+def _user(record: Record) -> UserShown:
+    return UserShown(
+        user_id=record.user_id,
+        email=record.email or None,
+        name=" ".join(f"{record.first_name} {record.last_name}".split()) or None,
+        phone=record.phone,
+        status=record.status,
+        reason=_reason(record),
+        warnings=sorted(record.warnings),
+        member_id=record.member_id,
+        last_synced=record.changed_at,
+    )
+
+
+def _page(page: UserPage) -> UserPageShown:
+    record = page.record
+    member = None
+    if record.member_id is not None:
+        member = MemberSeenShown(
+            member_id=record.member_id,
+            opt_in=record.consent.opted_in,
+            created_by_sync=record.created_member,
+            linked_at=record.linked_at,
+        )
+    return UserPageShown(
+        user_id=record.user_id,
+        status=record.status,
+        reason=_reason(record),
+        warnings=sorted(record.warnings),
+        member_id=record.member_id,
+        phone=record.phone,
+        last_synced=record.changed_at,
+        user=UserSeenShown(
+            user_id=record.user_id,
+            email=record.email or None,
+            first_name=record.first_name or None,
+            last_name=record.last_name or None,
+            phone=record.phone,
+        ),
+        member=member,
+        fields=[_seen_field(one) for one in page.fields],
+        groups=[UserGroupShown(group=one, name=name or None) for one, name in page.groups],
+        actions=[],
+    )
+
+
+def _seen_field(seen: SeenField) -> UserFieldShown:
+    base = seen.base
+    return UserFieldShown(
+        strive_field=seen.field.strive_field,
+        actionkit_field=seen.field.actionkit_field,
+        option=seen.option,
+        actionkit_value=seen.actionkit_value,
+        strive_value=seen.strive_value,
+        base=None if base is None else BaseShown(actionkit=base.actionkit, strive=base.strive),
+        decision=seen.decision or None,
+    )
+
+
+def _run(run: Run) -> RunShown:
+    return RunShown.model_validate(
+        {
+            "id": run.run_id,
+            "kind": run.kind,
+            "state": run.state,
+            "started": run.started,
+            "ended": run.ended,
+            "counts": {"total": run.total, "scanned": run.scanned, **run.by_status},
+            "console_url": console_url(run.execution),
+        }
+    )
+
+
+def console_url(execution_arn: str) -> str | None:
+    """Where operators look at an execution in AWS's own console."""
+    parts = execution_arn.split(":")
+    if len(parts) < 4:
+        return None
+    host, region = CONSOLES.get(parts[1], CONSOLES["aws"]), parts[3]
+    return (
+        f"https://{region}.{host}/states/home?region={region}"
+        f"#/v2/executions/details/{execution_arn}"
+    )
