@@ -227,6 +227,14 @@ def test_who_does_not_change_while_one_pages_appears_once(
     assert sorted(one for one in seen if one in still) == sorted(still)
 
 
+def test_very_long_names_are_found_too(desk: Desk) -> None:
+    desk.connect()
+    long = "ж" * 240
+    desk.store(unlinked(5, last_name=long), unlinked(6, last_name=long + "x"))
+    assert sorted(ids(desk.all("/users", 1))) == [5, 6]
+    assert ids(desk.all("/users", q=long + "x")) == [6]
+
+
 def test_an_index_that_lags_shows_nobody_with_another_status(desk: Desk) -> None:
     desk.connect()
     desk.store(unlinked(5))

@@ -14,7 +14,7 @@ from itertools import chain
 
 from instep.domain.record import Record, Status, Warning  # noqa: A004
 from instep.use_cases.ports import Item
-from instep.use_cases.records import stamp
+from instep.use_cases.stored import stamp
 from instep.use_cases.world import World
 
 BY_NAME = "by_name"
@@ -36,18 +36,23 @@ Positions = dict[str, tuple[str, str]]
 
 
 def text_key(*parts: str) -> str:
-    """Text as it is sorted and searched: in small letters, with single spaces."""
-    return " ".join(" ".join(parts).split()).casefold()
+    """Text as it is sorted and searched: in small letters, with single spaces, and no longer than
+    a sort key may be (1024 bytes)."""
+    return " ".join(" ".join(parts).split()).casefold()[:250]
+
+
+KEY_CHARACTERS = 200
+"""A sort key may have 1024 bytes; longer names and emails are sorted by their beginning."""
 
 
 def index_keys(record: Record) -> dict[str, str]:
     """The sort keys of a record with a status. Who has no name or email comes first."""
     keys = {
-        "name_key": text_key(record.first_name, record.last_name) or "-",
-        "email_key": text_key(record.email) or "-",
+        "name_key": text_key(record.first_name, record.last_name)[:KEY_CHARACTERS] or "-",
+        "email_key": text_key(record.email)[:KEY_CHARACTERS] or "-",
     }
     if last_name := text_key(record.last_name):
-        keys["last_name_key"] = last_name
+        keys["last_name_key"] = last_name[:KEY_CHARACTERS]
     if record.changed_at is not None:
         keys["changed_at"] = stamp(record.changed_at)
     return keys

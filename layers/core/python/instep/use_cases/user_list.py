@@ -17,6 +17,7 @@ from instep.use_cases.streams import (
     BY_EMAIL,
     BY_LAST_NAME,
     BY_NAME,
+    KEY_CHARACTERS,
     STATUSES,
     Positions,
     Streams,
@@ -258,7 +259,11 @@ class _Search:
             return
         index = (BY_EMAIL, BY_NAME, BY_LAST_NAME)[source - NUMBERS - 1]
         streams = Streams(
-            self._world, self._account_id, index, self._wanted.streams, prefix=self._text
+            self._world,
+            self._account_id,
+            index,
+            self._wanted.streams,
+            prefix=self._text[:KEY_CHARACTERS],
         )
         for entry in streams.entries(positions):
             yield user_of(entry), entry["status"], streams.position(entry)
