@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -17,9 +18,9 @@ N, N2 = NUMBERS[0], NUMBERS[1]
 BEFORE_ACTIVATION = START - timedelta(days=30)
 
 
-def world(*values: str, set_at: datetime = START, **settings: object) -> World:
+def world(*values: str, set_at: datetime = START, **settings: Any) -> World:
     """User 1 with number N and an opt-in value."""
-    one = World(rules_with(**settings), now=START)  # type: ignore[arg-type]
+    one = World(rules_with(**settings), now=START)
     one.users[1] = User(1, "one@example.org", "Ada", "Moe")
     one.now = set_at
     one.set_phone(1, N)
@@ -29,17 +30,17 @@ def world(*values: str, set_at: datetime = START, **settings: object) -> World:
 
 
 def linked(
-    value: str, opt_in: bool, set_at: datetime = BEFORE_ACTIVATION, **settings: object
+    value: str, opt_in: bool, set_at: datetime = BEFORE_ACTIVATION, **settings: Any
 ) -> World:
     """User 1 linked to a member who was there; a quiet day has passed."""
-    one = world(value, set_at=set_at, **settings)  # type: ignore[arg-type]
+    one = world(value, set_at=set_at, **settings)
     one.add_member(N, opt_in)
     one.quiet()
     one.wait(24 * 60)
     return one
 
 
-def created(value: str, **settings: object) -> World:
+def created(value: str, **settings: Any) -> World:
     one = world(value, **settings)
     one.quiet()
     one.wait(24 * 60)
