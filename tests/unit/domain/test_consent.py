@@ -10,7 +10,7 @@ import pytest
 
 from instep.domain.consent import Reading
 from instep.domain.people import Phone, Side, User
-from instep.domain.record import Status, Warning  # noqa: A004
+from instep.domain.record import Record, Status, Warning  # noqa: A004
 from instep.domain.rules import Option, Resubscribe
 from tests.property.small_world import IMPORT_PAGE, NUMBERS, START, World, rules_with
 
@@ -309,6 +309,7 @@ def test_f11_3_an_ak_false_does_not_soften_a_refusal_from_strive() -> None:
     for value in ("yes", "no", "yes"):
         one.set_opt_in(1, value)
         one.quiet()
+        one.wait(60)
     assert one.member_of(1).opt_in is False
 
 
@@ -512,6 +513,52 @@ def test_f13_the_old_number_keeps_its_refusal() -> None:
     one.set_opt_in(3, "yes")
     one.quiet()
     assert one.member_of(3).opt_in is False
+
+
+def refused_while_unlinked() -> World:
+    """User 2 refused for N while nobody was linked to it; a member with N is opted in."""
+    one = world("yes")
+    one.users[2] = User(2, "two@example.org", phones=(Phone(8, "mobile", N, START),))
+    one.set_opt_in(2, "yes")
+    first, one.users = one.users[1], {2: one.users[2]}
+    one.rules = replace(one.rules, phone_types=("work",))
+    one.users[2] = replace(one.users[2], phones=(Phone(8, "work", N, START),))
+    one.claims[N] = 1
+    one.records[1] = Record(1, status=Status.MEMBER_DELETED, number=N)
+    one.sync(2)
+    one.set_opt_in(2, "no")
+    one.sync(2)
+    assert one.consents[N].refused
+    one.rules = replace(one.rules, phone_types=())
+    one.users = {1: first}
+    one.wait(60)
+    return one
+
+
+def test_f13_at_first_link_a_refusal_of_the_number_opts_the_member_out() -> None:
+    one = refused_while_unlinked()
+    one.add_member(N, opt_in=True)
+    one.quiet()
+    assert state(one) == (False, Reading.FALSE)
+
+
+def test_f13_unless_the_member_is_seen_to_have_opted_in_since() -> None:
+    one = refused_while_unlinked()
+    one.text(one.add_member(N, opt_in=True), opt_in=True)
+    one.quiet()
+    assert state(one) == (True, Reading.TRUE)
+    assert not one.consents[N].refused
+
+
+def test_f11_1_only_the_member_that_the_sync_made_was_never_asked() -> None:
+    """The one it made was deleted; somebody else then added one as opted out."""
+    one = created("TBD")
+    del one.members[one.member_of(1).member_id]
+    one.quiet()
+    one.add_member(N, opt_in=False)
+    one.set_opt_in(1, "yes")
+    one.quiet()
+    assert state(one) == (False, Reading.FALSE)
 
 
 def test_f13_a_refusal_seen_with_the_loss_of_the_number_is_carried_first() -> None:

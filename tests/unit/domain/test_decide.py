@@ -448,6 +448,14 @@ def test_a_claim_is_given_up_by_who_is_no_longer_eligible() -> None:
     assert one.claims == {}
 
 
+def test_a_claim_on_the_member_is_given_up_too() -> None:
+    one = world(user(1, N, value=""))
+    member_id = one.add_member(N, opt_in=True)
+    one.member_claims[member_id] = 1
+    assert one.sync(1).release_member == member_id
+    assert one.member_claims == {}
+
+
 def test_rivals_of_other_numbers_do_not_matter() -> None:
     one = world(user(2, N))
     seen = replace(one.look(2), rivals=(Rival(1, N2, eligible=True), Rival(0, N, eligible=False)))

@@ -174,14 +174,14 @@ def test_a_member_older_than_the_intent_is_somebody_elses() -> None:
     one.sync(1, crash_after=1)
     member_id = one.add_member(N, opt_in=False, first_name="Ada", postal_code="11201", nick="Addy")
     member = one.members[member_id]
-    old = member.created_at
-    assert old is not None
-    one.members[member_id] = replace(
-        member, email="one@example.org", created_at=old - timedelta(minutes=16)
-    )
-    one.wait(10)
-    one.quiet()
-    assert not one.records[1].created_member
+    made = replace(member, custom={"nick": "Addy"})
+    intent = one.records[1].intent
+    assert intent is not None
+    for minutes, ours in ((16, False), (15, True)):
+        at = intent.at - timedelta(minutes=minutes)
+        seen = replace(one.look(1), linked=replace(made, created_at=at))
+        recovered = recover(one.records[1], seen, {}, one.now)
+        assert recovered.created_member is ours
 
 
 def test_who_opted_out_between_the_creation_and_the_recovery_has_refused() -> None:
