@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -86,6 +87,8 @@ def follow(
 
 def run(stack: Stack, people: int, seed: int) -> None:
     """`make run`: up, twins, connect, activate, follow; then stays until Ctrl-C."""
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, signal.default_int_handler)
     try:
         description = {**stack.up(), **stack.twins(people, seed)}
         api = Api(description)
