@@ -64,7 +64,7 @@ def test_a_look_has_names_as_parameters_and_ids_as_numbers() -> None:
         assert f"{value}'" not in query
     for name in values:
         assert f"{{{{ {name} }}}}" in query
-    assert query.count("UNION ALL") == 8
+    assert query.count("UNION ALL") == 9
     with pytest.raises(ValueError, match="x"):
         look_statement(["3) OR (1=1 x"], ["b"], [], ["1"], 10)  # type: ignore[list-item]
 

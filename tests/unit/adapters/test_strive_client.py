@@ -69,6 +69,16 @@ def test_an_answer_that_holds_no_rows(body: Any) -> None:
     assert not failure.value.may_have_happened
 
 
+def test_a_list_that_does_not_turn_its_pages_is_unreadable() -> None:
+    groups = Call("GET", "groups", body=[{"id": 3}, {"id": 5}])
+    with Script(groups, groups) as script, pytest.raises(Unavailable):
+        client(script).groups()
+    row = {"member_id": 1, "change_action": "city", "updated_at": "2026-03-01T12:00:00+00:00"}
+    log = Call("GET", "member_change_log", body=[row])
+    with Script(log, log) as script, pytest.raises(Unavailable):
+        client(script).changes([1])
+
+
 def test_a_conditional_write_names_the_version_exactly() -> None:
     with Script(Call("PATCH", "members", 200, [])) as script:
         assert client(script).patch_member(SEEN, {"city": "Troy"}, {}, True) is None

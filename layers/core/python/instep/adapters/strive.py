@@ -264,6 +264,7 @@ class StriveClient:
             ("limit", str(PAGE)),
         )
         last, at_last = "", 0
+        before: list[Row] = []
         while True:
             after: Query = (("updated_at", f"gte.{last}"), ("offset", str(at_last))) if last else ()
             rows, total = self._read("member_change_log", (*query, *after), count=True)
@@ -271,6 +272,9 @@ class StriveClient:
             if not rows or (total is not None and at_last + len(rows) >= total):
                 return
             newest = text_of(rows[-1].get("updated_at"))
+            if rows == before:
+                raise unreadable(Side.STRIVE, writing=False)
+            before = rows
             same = sum(1 for row in rows if row.get("updated_at") == newest)
             at_last = at_last + same if newest == last else same
             last = newest
@@ -354,7 +358,9 @@ class StriveClient:
             found += rows
             if not rows or (total is not None and len(rows) >= total):
                 return found
-            after = ((key, f"gt.{rows[-1][key]}"),)
+            if after == (following := ((key, f"gt.{rows[-1][key]}"),)):
+                raise unreadable(Side.STRIVE, writing=False)
+            after = following
 
     def _read(self, table: str, query: Query, count: bool = False) -> tuple[list[Row], int | None]:
         """Rows, and how many there are in all where the answer tells."""
