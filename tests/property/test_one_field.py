@@ -123,7 +123,7 @@ def at_rest(option: Option, a: str, s: str) -> bool:
 
 
 @given(OPTIONS, FIELDS, VALUES, VALUES, EDITS, HABITS)
-@settings(max_examples=1500)
+@settings(max_examples=1000)
 def test_f6_every_history_comes_to_rest(
     option: Option, name: str, a: str, s: str, edits: list[Edit], habits: Habits
 ) -> None:
@@ -146,7 +146,7 @@ def test_f6_every_history_comes_to_rest(
 
 
 @given(OPTIONS, FIELDS, VALUES, VALUES, EDITS)
-@settings(max_examples=1500)
+@settings(max_examples=1000)
 def test_f3_in_the_end_both_sides_are_what_the_option_says(
     option: Option, name: str, a: str, s: str, edits: list[Edit]
 ) -> None:

@@ -228,7 +228,7 @@ def check_rest(story: Story) -> None:
 
 
 @given(STEPS, SETTINGS, st.sampled_from(list(Option)), st.integers(0, 3))
-@settings(max_examples=2500)
+@settings(max_examples=1500)
 def test_whatever_happens_it_comes_to_rest_and_refusals_stand(
     steps: list[Step], setting: Resubscribe, option: Option, seed: int
 ) -> None:
@@ -247,7 +247,7 @@ def test_whatever_happens_it_comes_to_rest_and_refusals_stand(
 
 
 @given(STEPS, SETTINGS, st.integers(0, 3), st.integers(0, 3))
-@settings(max_examples=500)
+@settings(max_examples=300)
 def test_the_order_of_effects_does_not_matter(
     steps: list[Step], setting: Resubscribe, seed: int, other_seed: int
 ) -> None:

@@ -12,6 +12,7 @@ The rules named in history: those of `fields`, and
 | `opt_in_carried` | somebody opted in, and no refusal stood in the way (F11.3) |
 | `unrecognised_replaced` | the userfield was set to something unreadable (F11.3) |
 | `refilled` | the userfield of a member who is opted out was emptied (F11.4) |
+| `recovered` | written by a worker that died, as a later look found out |
 | `entitled` | the member joined a group that the user belongs to (G6) |
 | `not_entitled` | the member left a group that the sync had put them into (G6) |
 | `link_ended` | the member left such a group because the link ended (F8, U3) |
