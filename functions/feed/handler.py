@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from instep.bootstrap import world
+from instep.bootstrap import observed, world
 from instep.use_cases.initial_sync import take_step
 
 WORLD = world()
 
 
-def handle(event: dict[str, Any], _context: object) -> dict[str, Any]:
+@observed
+def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """`{"account_id", "run_id", "step", "failed_state"?}` → `{"outcome", "wait_seconds"}`."""
     step = take_step(
         WORLD,

@@ -6,7 +6,7 @@ import json
 import os
 from typing import Any
 
-from instep.bootstrap import world
+from instep.bootstrap import observed, world
 from instep.domain.pace import Lane
 from instep.use_cases.sync import sync_users
 from instep.use_cases.work import work_of
@@ -15,7 +15,8 @@ LANE = Lane(os.environ["LANE"])
 WORLD = world()
 
 
-def handle(event: dict[str, Any], _context: object) -> dict[str, Any]:
+@observed
+def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """One message at a time (BatchSize 1). Expected failures put the work back on the lane by
     themselves; what is raised is a fault of ours, and comes back up to the lane's limit."""
     for message in event["Records"]:

@@ -1,18 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
 
 import pytest
 
-from instep.adapters.dynamo import INDEXES
 from tests.unit.api.desk import Desk
-
-
-@pytest.fixture(autouse=True)
-def _four_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Last names have an index of their own."""
-    monkeypatch.setitem(cast("dict[Any, Any]", INDEXES), "by_last_name", "last_name_key")
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, wraps
+from typing import Any
 
 import boto3
 import requests
@@ -19,6 +20,8 @@ from instep.adapters.sqs import SqsQueue
 from instep.adapters.system import LoggedWatch, SystemClock, SystemIds
 from instep.adapters.transport import RequestsTransport
 from instep.use_cases.world import Limits, World
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
 class Environment(BaseModel):
@@ -48,6 +51,20 @@ class Environment(BaseModel):
 def environment(variables: Mapping[str, str]) -> Environment:
     """The environment, checked. Raises pydantic's ValidationError naming what is missing."""
     return Environment.model_validate({name.lower(): value for name, value in variables.items()})
+
+
+def observed(handle: Handler) -> Handler:
+    """The handler, with what it counted written to the log at the end, whatever its end."""
+    watch = LoggedWatch()
+
+    @wraps(handle)
+    def handled(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        try:
+            return handle(event, context)
+        finally:
+            watch.flush()
+
+    return handled
 
 
 @cache

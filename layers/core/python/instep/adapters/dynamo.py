@@ -18,6 +18,7 @@ from instep.use_cases.ports import MISSING, Clock, Item, Page
 
 INDEXES: Final[Mapping[str, str]] = {
     "by_name": "name_key",
+    "by_last_name": "last_name_key",
     "by_email": "email_key",
     "by_changed": "changed_at",
 }

@@ -164,8 +164,10 @@ def decide_created(mapping: Mapping, user: User, at: datetime) -> FieldDecision:
     never goes to Strive (F3)."""
     value = actionkit_value(mapping, user)
     state = FieldState(actionkit=value)
-    if not value or mapping.option is Option.ONE_WAY_OVERWRITE_ACTIONKIT:
-        return FieldDecision(state)
+    if not value:
+        return FieldDecision(replace(state, base=Base("", "", mapping.option)))
+    if mapping.option is Option.ONE_WAY_OVERWRITE_ACTIONKIT:
+        return FieldDecision(replace(state, rule="kept"))
     return _write(mapping, mapping.strive_field, state, Side.STRIVE, ("", value), "created", at)
 
 

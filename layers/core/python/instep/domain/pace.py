@@ -21,6 +21,8 @@ SLOT_MS = 50
 limit, and covers the difference between two workers' clocks."""
 SPACING_TOLERANCE_MS = 5_000
 LIVE_WAIT_MS = 2_000
+LEAST_RECORDS = 6
+"""A user and some who share the number: a look without room for these would miss rivals (U2)."""
 PATIENCE_MS = 2_500
 """How long bulk work waits for a whole batch where part of one could be read at once."""
 SIMULTANEOUS_REQUESTS = 4
@@ -86,7 +88,7 @@ def admit(
 
     A bulk grant is at most four seconds' worth, so that room comes free for live work all the
     time. A smaller one than wanted is given only if there will not be more room in a moment, and
-    then at least a hundredth of the limit, or six: less is not worth a request. `wanted` 0 asks for a
+    then at least a hundredth of the limit: less is not worth a request. `wanted` 0 asks for a
     request that reads no records.
     """
     given, pace = pace, pruned(pace, now_ms)
@@ -107,9 +109,9 @@ def admit(
     if lane is Lane.BULK and wanted and pace.bulk_next_ms > now_ms:
         return _refused(given, now_ms, lane, pace.bulk_next_ms)
     if lane is Lane.BULK:
-        wanted = min(wanted, max(1, limit // 15))
+        wanted = min(wanted, max(LEAST_RECORDS, limit // 15))
     room = limit - _used(pace)
-    least = min(wanted, limit, max(6, limit // 100 if lane is Lane.BULK else 0))
+    least = min(wanted, limit, max(LEAST_RECORDS, limit // 100 if lane is Lane.BULK else 0))
     if room < least:
         return _refused(given, now_ms, lane, _free_at(pace, now_ms, limit, least))
     if room < wanted and lane is Lane.BULK:

@@ -165,9 +165,7 @@ def _queue_window(world: World, account: Account, run_id: str) -> Step:
     for number, ids in enumerate(batches):
         delay = (old.open_users + number * BATCH - BACKLOG_USERS) * 60 // pace
         _send(world, account, run_id, ids, max(0, min(900, delay)))
-    _, sent = change_run(
-        world, account.account_id, run_id, lambda one: replace(one, sending=False)
-    )
+    _, sent = change_run(world, account.account_id, run_id, lambda one: replace(one, sending=False))
     return Step("queued", _wait_seconds(account, sent))
 
 
@@ -192,8 +190,7 @@ def _progress(world: World, account: Account, run_id: str) -> Step:
             lambda one: replace(
                 one,
                 open=tuple(
-                    replace(i, queued_at=now) if (i.after, i.upto) in again else i
-                    for i in one.open
+                    replace(i, queued_at=now) if (i.after, i.upto) in again else i for i in one.open
                 ),
             ),
         )[1]

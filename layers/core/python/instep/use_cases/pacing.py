@@ -91,7 +91,7 @@ class Pacer:
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """One HTTP attempt that reads no records; staff ask for lists while an account is off too."""
+        """One HTTP attempt that reads no records. Staff read lists while an account is off too."""
         grant = self.take(0, wait_seconds=5)
         try:
             yield

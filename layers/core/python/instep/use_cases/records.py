@@ -20,36 +20,24 @@ from instep.use_cases.stored import (
     loaded,
     member_key,
     number_key,
+    stamp,
     user_key,
 )
+from instep.use_cases.streams import index_keys, marker_items, marker_key
 from instep.use_cases.world import World
 
 
-def name_key(record: Record) -> str:
-    """What names are sorted and searched by: the last name first, in small letters."""
-    return f"{record.last_name} {record.first_name}".strip().casefold() or "-"
-
-
 def record_item(account_id: str, record: Record) -> Item:
-    """The record as stored. It has its place in the three indexes from its first status on: so an
-    intent for somebody new writes no index."""
+    """The record as stored. It has its place in the indexes from its first status on: so an intent
+    for somebody new writes no index."""
     item = dumped(RECORD, record)
     for name in ("warnings", "groups"):
         if name in item:
             item[name] = sorted(item[name])
     item |= {"account_id": account_id, "item": user_key(record.user_id), "version": record.version}
-    if record.status is not Status.PENDING and record.changed_at is not None:
-        item |= {
-            "name_key": name_key(record),
-            "email_key": record.email.casefold() or "-",
-            "changed_at": stamp(record.changed_at),
-        }
+    if record.status is not Status.PENDING:
+        item |= index_keys(record)
     return item
-
-
-def stamp(at: datetime) -> str:
-    """A time as text that sorts by time."""
-    return f"{at:%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 class People:
@@ -69,10 +57,15 @@ class People:
     def store(self, record: Record, over: Record | None) -> Record | None:
         """Stores the record over the one it was made from: as stored, or None if that one is no
         longer there."""
-        stored = replace_version(record, 0 if over is None else over.version)
+        stored = replace(record, version=1 if over is None else over.version + 1)
         expect = NEW if over is None else {"version": over.version}
-        done = self._store.put(record_item(self._account_id, stored), expect=expect)
-        return stored if done else None
+        if stored.warnings:
+            self._store.put_many(marker_items(self._account_id, stored))
+        if not self._store.put(record_item(self._account_id, stored), expect=expect):
+            return None
+        for warning in over.warnings - stored.warnings if over else ():
+            self._store.delete(self._account_id, marker_key(warning, stored.user_id))
+        return stored
 
     # --- claims (U2) ---
 
@@ -183,11 +176,6 @@ class People:
 
     def _expiry(self, days: int) -> int:
         return int((self._world.clock.now() + timedelta(days=days)).timestamp())
-
-
-def replace_version(record: Record, over: int) -> Record:
-    """The record with the version that follows the one it is stored over."""
-    return replace(record, version=over + 1)
 
 
 def counted(statuses: Mapping[int, Status]) -> dict[str, int]:

@@ -3,6 +3,7 @@ access patterns."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -27,6 +28,11 @@ def dumped(adapter: TypeAdapter[T], value: T) -> dict[str, Any]:
 def loaded(adapter: TypeAdapter[T], item: Item) -> T:
     """The dataclass again; the item's key and index attributes are passed over."""
     return adapter.validate_python(item)
+
+
+def stamp(at: datetime) -> str:
+    """A time as text that sorts by time."""
+    return f"{at:%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 def user_key(user_id: int) -> str:

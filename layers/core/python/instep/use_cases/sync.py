@@ -74,8 +74,13 @@ def sync_users(world: World, work: Work, lane: Lane) -> str:
     except AccountStopped:
         return "dropped"
     except NotAdmitted as turn:
-        put_work(world, lane, replace(work, tries=work.tries - 1), work.user_ids,
-                 turn.retry_after_seconds)
+        put_work(
+            world,
+            lane,
+            replace(work, tries=work.tries - 1),
+            work.user_ids,
+            turn.retry_after_seconds,
+        )
         return "waiting"
     except Unauthorised as refusal:
         stop_for_credentials(world, account, refusal.side)
@@ -555,9 +560,7 @@ class Batch:
             if not self._people.claim_member(member.member_id, one.user_id, None):
                 self._drop(one, applying, 1)
                 continue
-            overridden = draft.opt_in and overridden_refusal(
-                events.get(member.member_id, ())
-            )
+            overridden = draft.opt_in and overridden_refusal(events.get(member.member_id, ()))
             if overridden:
                 restored = self._strive.patch_member(member, {}, {}, opt_in=False)
                 member = restored or replace(member, opt_in=False)
