@@ -87,8 +87,14 @@ class TwinProbe:
         StriveClient(self._desk.transport, STRIVE, api_key, campaign_id).check()
 
     def emails(
-        self, hostname: str, username: str, password: str, user_ids: Sequence[int]
+        self,
+        hostname: str,
+        username: str,
+        password: str,
+        reads: Literal["sql", "rest"],
+        user_ids: Sequence[int],
     ) -> Mapping[int, str]:
+        assert reads == "sql"
         return self._desk.client(check_hostname(hostname), username, password).emails(user_ids)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
 
 from instep.adapters.actionkit import ActionKitClient
 from instep.adapters.strive import StriveClient
@@ -14,6 +13,7 @@ from instep.domain.pace import Lane
 from instep.use_cases.errors import AccountStopped
 from instep.use_cases.pacing import Pacer
 from instep.use_cases.ports import ActionKit, Clock, Ids, Secrets, Store, Strive, Transport
+from instep.use_cases.world import Reads
 
 
 class Clients:
@@ -96,27 +96,34 @@ class LiveProbe:
         self._strive_api_url = strive_api_url
         self._admit_local_hosts = admit_local_hosts
 
-    def actionkit(self, hostname: str, username: str, password: str) -> Literal["sql", "rest"]:
+    def actionkit(self, hostname: str, username: str, password: str) -> Reads:
         """How ActionKit can be read; raises with the codes of the contract."""
         return self._client(hostname, username, password).probe()
 
     def emails(
-        self, hostname: str, username: str, password: str, user_ids: Sequence[int]
+        self,
+        hostname: str,
+        username: str,
+        password: str,
+        reads: Reads,
+        user_ids: Sequence[int],
     ) -> Mapping[int, str]:
         """Emails of users there (C4)."""
-        return self._client(hostname, username, password).emails(user_ids)
+        return self._client(hostname, username, password, reads).emails(user_ids)
 
     def strive(self, api_key: str, campaign_id: int) -> None:
         """Whether the key is good for the campaign; raises with the codes of the contract."""
         StriveClient(self._transport, self._strive_api_url, api_key, campaign_id).check()
 
-    def _client(self, hostname: str, username: str, password: str) -> ActionKitClient:
+    def _client(
+        self, hostname: str, username: str, password: str, reads: Reads = "sql"
+    ) -> ActionKitClient:
         return ActionKitClient(
             transport=self._transport,
             base_url=check_hostname(hostname, self._admit_local_hosts),
             username=username,
             password=password,
             permits=_Free(),
-            reads="sql",
+            reads=reads,
             clock=self._clock,
         )

@@ -22,7 +22,7 @@ from instep.use_cases.initial_sync import start_initial_sync
 from instep.use_cases.off_switch import follow_account
 from instep.use_cases.records import People
 from instep.use_cases.stored import DIRECTORY
-from instep.use_cases.world import World
+from instep.use_cases.world import Reads, World
 
 SAMPLE = 20
 """Linked users that are looked up to tell whether it is the same ActionKit (C4)."""
@@ -69,7 +69,7 @@ def connect(world: World, account_id: str, who: str, given: Credentials) -> Conn
     world.probe.strive(given.strive_api_key, given.strive_campaign_id)
     old = find_account(world, account_id)
     url = base_url(given.hostname)
-    same = _same_systems(world, old, given) if old else Same(actionkit=False, strive=False)
+    same = _same_systems(world, old, given, reads) if old else Same(actionkit=False, strive=False)
     _claim(world, account_id, old, url, given.strive_campaign_id)
     epoch = (old.epoch if old else 0) + 1
     # Two calls at once must not share a secret: the later one would delete the other's.
@@ -108,7 +108,7 @@ class Same:
     strive: bool
 
 
-def _same_systems(world: World, account: Account, given: Credentials) -> Same:
+def _same_systems(world: World, account: Account, given: Credentials, reads: Reads) -> Same:
     """Raises StateError if they are not the same and the account has links."""
     strive = held_campaign(world, account) == given.strive_campaign_id
     linked = _some_records(world, account.account_id, "member/")
@@ -121,7 +121,7 @@ def _same_systems(world: World, account: Account, given: Credentials) -> Same:
         given.hostname
     )
     sample = linked or ([] if known else _some_records(world, account.account_id, "user/"))
-    actionkit = _shows(world, account, sample, given) if sample else known
+    actionkit = _shows(world, account, sample, given, reads) if sample else known
     if linked and not actionkit:
         raise StateError(
             "different_system", "This is another ActionKit than the one the account is linked with."
@@ -145,11 +145,15 @@ def _some_records(world: World, account_id: str, prefix: str) -> list[Record]:
             return found[:SAMPLE]
 
 
-def _shows(world: World, account: Account, records: list[Record], given: Credentials) -> bool:
+def _shows(
+    world: World, account: Account, records: list[Record], given: Credentials, reads: Reads
+) -> bool:
     """Whether ActionKit shows at least half of them with the email that was last seen."""
     with _permission(world, account, len(records)) as permitted:
         sample = {one.user_id: one.email for one in records[:permitted]}
-        found = world.probe.emails(given.hostname, given.username, given.password, sorted(sample))
+        found = world.probe.emails(
+            given.hostname, given.username, given.password, reads, sorted(sample)
+        )
     same = [
         user_id
         for user_id, email in sample.items()

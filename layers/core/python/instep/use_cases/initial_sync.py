@@ -36,6 +36,8 @@ WINDOWS_PER_EXECUTION = 100
 RESEND_SECONDS = 900
 """Users still open after this long are put on the queue again: their message may be lost."""
 LEASE_SECONDS = 600
+INDEX_SECONDS = 10
+"""How long an index may be behind the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,22 +223,20 @@ def _settle(world: World, account: Account, run_id: str) -> Step:
         for status in Status
         if status is not Status.PENDING
     }
+    counts = {status: users for status, users in counts.items() if users}
     recorded = sum(counts.values())
-    change_run(
-        world,
-        account.account_id,
-        run_id,
-        lambda one: _leased(
+    if recorded < run.scanned:
+        return Step("waiting", INDEX_SECONDS)
+    if (counts, recorded, recorded) != (dict(run.by_status), run.scanned, run.total):
+        # The tallies are put right; what was counted may yet be behind in this or that status.
+        change_run(
             world,
-            replace(
-                one,
-                by_status={status: users for status, users in counts.items() if users},
-                scanned=max(one.scanned, recorded),
-                total=recorded,
-            ),
-            0,
-        ),
-    )
+            account.account_id,
+            run_id,
+            lambda one: replace(one, by_status=counts, scanned=recorded, total=recorded),
+        )
+        return Step("waiting", INDEX_SECONDS)
+    change_run(world, account.account_id, run_id, lambda one: _leased(world, one, 0))
     return Step("settled")
 
 

@@ -44,10 +44,11 @@ def every_account(world: World) -> list[str]:
 
 
 def _resume(world: World, account: Account) -> bool:
-    if account.phase is not Phase.INITIAL_SYNC or not account.initial_sync_run:
+    if account.phase is not Phase.INITIAL_SYNC:
         return False
-    run = find_run(world, account.account_id, account.initial_sync_run)
-    if run.lease_until is not None and run.lease_until > world.clock.now():
-        return False
+    if account.initial_sync_run:
+        run = find_run(world, account.account_id, account.initial_sync_run)
+        if run.lease_until is not None and run.lease_until > world.clock.now():
+            return False
     start_initial_sync(world, account)
     return True

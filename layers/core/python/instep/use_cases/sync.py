@@ -45,7 +45,7 @@ from instep.use_cases.pacing import HTTP_LEASE_SECONDS, Grant, Pacer, switch_pac
 from instep.use_cases.ports import Act, ActionKit, ActionKitLook, Item, Strive
 from instep.use_cases.records import People
 from instep.use_cases.runs import change_run, ticked
-from instep.use_cases.work import Work, put_work
+from instep.use_cases.work import RECREATE, Work, put_work
 from instep.use_cases.world import World
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ def sync_users(world: World, work: Work, lane: Lane) -> str:
     except Unauthorised as refusal:
         stop_for_credentials(world, account, refusal.side)
         return "stopped"
-    except (Busy, Unavailable) as failure:
+    except (Busy, Unavailable, Rejected) as failure:
         if isinstance(failure, Busy) and failure.side is Side.ACTIONKIT:
             batch.pacer.block(failure.retry_after_seconds)
         wait = failure.retry_after_seconds if isinstance(failure, Busy) else 0.0
@@ -157,6 +157,7 @@ class Batch:
         self._consents: dict[str, tuple[NumberConsent, int]] = {}
         self._entries: list[Item] = []
         self._confirm: list[int] = []
+        self._member_holders: Mapping[int, int] = {}
         self._alone: list[int] = []
 
     def run(self) -> None:
@@ -173,7 +174,8 @@ class Batch:
         except BaseException:
             self.pacer.settle(grant)
             raise
-        if len(look.sharers) >= max(1, max_sharers) and len(self._work.user_ids) > 1:
+        cut = look is None or len(look.sharers) >= max(1, max_sharers)
+        if look is None or (cut and len(self._work.user_ids) > 1):
             self.pacer.settle(grant)
             self._halve()
             return
@@ -225,7 +227,8 @@ class Batch:
 
     def _look_at_actionkit(
         self, user_ids: list[int], records: Mapping[int, Record], max_sharers: int
-    ) -> ActionKitLook:
+    ) -> ActionKitLook | None:
+        """None where ActionKit refuses the statement, as it does with an answer too long."""
         self._at = self._world.clock.now()
         names = [self._rules.opt_in_userfield]
         names += [m.actionkit_field for m in self._rules.mappings if m.kind is Kind.CUSTOM]
@@ -237,7 +240,12 @@ class Batch:
         ]
         if not user_ids:
             return ActionKitLook(0, {})
-        return self._actionkit.look(user_ids, names, marks, max_sharers)
+        try:
+            return self._actionkit.look(user_ids, names, marks, max_sharers)
+        except Rejected:
+            if len(self._work.user_ids) == 1:
+                raise
+            return None
 
     def _without_stale(
         self, user_ids: list[int], records: Mapping[int, Record], look: ActionKitLook
@@ -268,12 +276,13 @@ class Batch:
         numbers, shown, crowded = self._numbers(records, look)
         self._keeps = False
         try:
-            matched = self._strive.members_by_number(sorted(set(numbers.values())))
+            concerned_numbers = {*numbers.values(), *_drafted(records.values())}
+            matched = self._strive.members_by_number(sorted(concerned_numbers))
             members = {member.member_id: member for member in matched.values()}
             links = {
-                user_id: record.member_id
+                user_id: member_id
                 for user_id in user_ids
-                if (record := records.get(user_id)) and record.member_id is not None
+                if (member_id := _link(records.get(user_id), matched)) is not None
             }
             missing = sorted(set(links.values()) - members.keys())
             members |= self._strive.members_by_id(missing) if missing else {}
@@ -298,6 +307,7 @@ class Batch:
         every = sorted({*claimed, *(one for some in further.values() for one in some)})
         holders = self._people.number_holders(claimed)
         member_holders = self._people.member_holders(member_ids)
+        self._member_holders = member_holders
         lost = self._lost_holders(holders, records, shown)
         self._consents = self._people.consents(every)
         seen = {}
@@ -325,6 +335,7 @@ class Batch:
                 other_consents={one: self._consent(one) for one in further.get(user_id, ())},
                 events=_of_both(events, linked, at_number),
                 changes=_of_both(changes, linked, at_number),
+                recreate=self._work.cause == RECREATE,
             )
         return self._with_deletions(seen, records)
 
@@ -413,9 +424,6 @@ class Batch:
         known = before
         if before is not None and before.intent is not None:
             known = self._recovered(before, before.intent, seen, look, now)
-            # A member that the dead worker created is this user's link now.
-            if known.member_id is not None and seen.linked is None:
-                seen = replace(seen, linked=seen.matched)
         plan = decide(seen, known, self._rules, now)
         self._queue_others(user_id, plan)
         if plan.record == before and not plan.writes:
@@ -475,15 +483,18 @@ class Batch:
 
     def _claim(self, one: Applying) -> bool:
         """Takes the number, and the member if the plan links to one that exists (U2)."""
-        plan, seen = one.plan, one.seen
+        plan = one.plan
         if plan.claim is not None and not self._people.claim_number(
             plan.claim, one.user_id, plan.claim_over
         ):
             return False
         member_id = plan.record.member_id
-        if member_id is None or (one.known is not None and one.known.member_id == member_id):
+        if member_id is None or (one.over is not None and one.over.member_id == member_id):
             return True
-        return self._people.claim_member(member_id, one.user_id, seen.member_holder)
+        holder = self._member_holders.get(member_id)
+        return holder in (None, one.user_id) and self._people.claim_member(
+            member_id, one.user_id, holder
+        )
 
     def _lost(self, user_id: int) -> None:
         """A condition was lost: somebody else came between. Looked at again, never dropped."""
@@ -781,6 +792,21 @@ class Batch:
             self._work.run_id,
             lambda run: ticked(run, first, last, done, again, now),
         )
+
+
+def _drafted(records: Iterable[Record]) -> list[str]:
+    """Numbers of members whose creation is under way."""
+    return [one.intent.create.number for one in records if one.intent and one.intent.create]
+
+
+def _link(record: Record | None, matched: Mapping[str, Member]) -> int | None:
+    """The member a record is linked to, or that a plan under way links it to or creates."""
+    if record is None or record.member_id is not None or record.intent is None:
+        return None if record is None else record.member_id
+    if record.intent.create is None:
+        return record.intent.member_id
+    member = matched.get(record.intent.create.number)
+    return None if member is None else member.member_id
 
 
 def _of_both(rows: Mapping[int, tuple[T, ...]], *members: Member | None) -> tuple[T, ...]:

@@ -15,14 +15,12 @@ from instep.use_cases.errors import NotFoundError
 from instep.use_cases.fields import PHONE_NUMBER, SUBSCRIBED, Field, all_fields
 from instep.use_cases.records import People
 from instep.use_cases.stored import evidence_prefix, history_prefix
-from instep.use_cases.work import Work
+from instep.use_cases.work import RECREATE, Work
 from instep.use_cases.world import World
 
 BATCH = 50
 
 STAFF_CAUSE = "staff"
-RECREATE_CAUSE = "recreate"
-"""Staff asked to make a deleted member again (U1): the worker tells decide so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ def sync_now(world: World, account_id: str, user_id: int, recreate: bool) -> Non
     record = _record(world, account_id, user_id)
     refuse_inactive(account)
     again = recreate and record.status is Status.MEMBER_DELETED
-    cause = RECREATE_CAUSE if again else STAFF_CAUSE
+    cause = RECREATE if again else STAFF_CAUSE
     work = Work(account_id, account.epoch, (user_id,), cause)
     world.live.send([work.body()], account_id)
 

@@ -13,6 +13,9 @@ BATCH = 50
 """Users of one look: few enough that their answers stay under ActionKit's 10,000 rows, many enough
 that 1000 users take no more than 30 requests."""
 
+RECREATE = "recreate"
+"""The cause of work by which staff ask for a deleted member to be made again (U1)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Work:

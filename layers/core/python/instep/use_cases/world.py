@@ -23,18 +23,26 @@ from instep.use_cases.ports import (
     Watch,
 )
 
+Reads = Literal["sql", "rest"]
+"""How ActionKit is read: by SQL reports, or by REST where those are not allowed."""
+
 
 class Probe(Protocol):
     """The live checks of C1, before anything is stored. Both raise ConfigurationError or
     Unavailable with the codes of the contract."""
 
-    def actionkit(self, hostname: str, username: str, password: str) -> Literal["sql", "rest"]:
+    def actionkit(self, hostname: str, username: str, password: str) -> Reads:
         """How ActionKit can be read."""
 
     def strive(self, api_key: str, campaign_id: int) -> None: ...
 
     def emails(
-        self, hostname: str, username: str, password: str, user_ids: Sequence[int]
+        self,
+        hostname: str,
+        username: str,
+        password: str,
+        reads: Reads,
+        user_ids: Sequence[int],
     ) -> Mapping[int, str]:
         """Emails of users there, by id: whether it is the same ActionKit (C4)."""
 
