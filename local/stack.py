@@ -152,9 +152,17 @@ class Stack:
         stopped = self.processes.stop()
         for name in ("stack.json", "state.json", "twins.json", "twins-settings.json", "issuer.pem"):
             (self.folder / name).unlink(missing_ok=True)
-        for name in ("tmp", "aws"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+        self._throw_away("tmp", "aws")
         return stopped
+
+    def _throw_away(self, *names: str) -> None:
+        """Folders, in the background: each worker has unpacked some thousand files."""
+        for name in names:
+            if (self.folder / name).exists():
+                (self.folder / name).rename(self.folder / f"old-{name}-{time.time_ns()}")
+        old = [str(path) for path in self.folder.glob("old-*")]
+        if old:
+            subprocess.Popen(["rm", "-rf", *old], start_new_session=True)
 
     def _listens_as_asked(self, name: str) -> bool:
         asked = os.environ.get(f"{name.upper()}_PORT")

@@ -1,0 +1,270 @@
+"""What template.yaml must keep, whatever is added to it (O2, O4, C3)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from instep.bootstrap import Environment
+from tests.unit.deployment.template import (
+    RESOURCES,
+    ROOT,
+    TEMPLATE,
+    TEXT,
+    as_list,
+    of_type,
+    statements,
+)
+
+FUNCTIONS = of_type("AWS::Serverless::Function")
+TABLES = of_type("AWS::DynamoDB::Table")
+QUEUES = of_type("AWS::SQS::Queue")
+MAPPINGS = of_type("AWS::Lambda::EventSourceMapping")
+GLOBALS = TEMPLATE["Globals"]["Function"]
+
+
+def name_in(reference: Any) -> str:
+    """The logical name that a Ref or GetAtt points to."""
+    (value,) = reference.values()
+    return str(value).partition(".")[0]
+
+
+def variables(function: str) -> dict[str, Any]:
+    own = FUNCTIONS[function].get("Environment", {}).get("Variables", {})
+    return {**GLOBALS["Environment"]["Variables"], **own}
+
+
+def handler(function: str) -> Path:
+    folder: str = FUNCTIONS[function]["CodeUri"]
+    return ROOT / folder / "handler.py"
+
+
+# --- functions --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_has_a_role_of_its_own(function: str) -> None:
+    role = name_in(FUNCTIONS[function]["Role"])
+    users = [name for name, one in FUNCTIONS.items() if name_in(one["Role"]) == role]
+    assert users == [function]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_has_a_log_group_that_forgets_and_that_its_role_may_write(
+    function: str,
+) -> None:
+    group = name_in(FUNCTIONS[function]["LoggingConfig"]["LogGroup"])
+    assert RESOURCES[group]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    role = name_in(FUNCTIONS[function]["Role"])
+    written = [
+        one for name, one in statements() if name == role and "logs:PutLogEvents" in str(one)
+    ]
+    assert [name_in(one["Resource"]) for one in written] == [group]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_is_there_and_handles(function: str) -> None:
+    assert GLOBALS["Handler"] == "handler.handle"
+    assert re.search(r"^def handle\(", handler(function).read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_is_told_what_is_read_and_no_more(function: str) -> None:
+    """Environment in bootstrap.py is what the application reads; handlers may read by name."""
+    told = {name for name in variables(function) if not name.startswith("POWERTOOLS_")}
+    by_handler = set(
+        re.findall(r'environ(?:\.get)?[\[(]"([A-Z_]+)"', handler(function).read_text())
+    )
+    known = {name.upper() for name in Environment.model_fields}
+    assert told <= known | by_handler
+    needed = {name.upper() for name, one in Environment.model_fields.items() if one.is_required()}
+    assert needed | by_handler <= told
+
+
+def test_everything_that_the_application_reads_is_told_to_some_function() -> None:
+    told = {name.lower() for function in FUNCTIONS for name in variables(function)}
+    assert set(Environment.model_fields) <= told
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_has_an_alarm_for_its_errors(function: str) -> None:
+    watched = [
+        name_in(one["Dimensions"][0]["Value"])
+        for one in of_type("AWS::CloudWatch::Alarm").values()
+        if (one["Namespace"], one["MetricName"]) == ("AWS/Lambda", "Errors")
+    ]
+    assert watched.count(function) == 1
+
+
+def test_no_function_has_a_fixed_name() -> None:
+    assert not [name for name, one in FUNCTIONS.items() if "FunctionName" in one]
+
+
+# --- permissions ------------------------------------------------------------------------------
+
+
+def test_every_statement_says_what_it_is_for() -> None:
+    lines = TEXT.splitlines()
+    unsaid = []
+    for number, line in enumerate(lines):
+        if re.match(r"\s+- (Effect:|\{Effect:)", line) and "sts:AssumeRole" not in line:
+            before = lines[number - 1].strip()
+            if not before.startswith("#"):
+                unsaid.append(number + 1)
+    assert not unsaid
+
+
+def test_a_star_in_an_action_has_its_reason_beside_it() -> None:
+    for line in TEXT.splitlines():
+        if re.search(r"Action: .*\*", line) and "kms:*" not in line:  # a key's policy, of itself
+            assert "#" in line, line
+
+
+def test_no_role_may_everything() -> None:
+    for name, statement in statements():
+        for action in as_list(statement["Action"]):
+            assert re.fullmatch(r"[a-z]+:[A-Z][A-Za-z]+\*?", action), (name, action)
+        for resource in as_list(statement["Resource"]):
+            assert resource != "*", name
+            if isinstance(resource, dict) and "Fn::Sub" in resource:
+                assert not resource["Fn::Sub"].startswith("*"), name
+
+
+def test_credentials_of_accounts_are_written_by_the_api_alone() -> None:
+    """C3: worker, feed and catalogue read them, the sweep not even that."""
+    writing = {"CreateSecret", "PutSecretValue", "DeleteSecret", "UpdateSecret"}
+    reading: dict[str, set[str]] = {}
+    for name, statement in statements():
+        for action in as_list(statement["Action"]):
+            service, _, verb = action.partition(":")
+            if service == "secretsmanager":
+                reading.setdefault(name, set()).add(verb)
+    assert {name for name, verbs in reading.items() if verbs & writing} == {"ApiRole"}
+    assert set(reading) == {"ApiRole", "WorkerPolicy", "FeedRole", "CatalogueRole"}
+
+
+def test_the_pattern_of_accounts_secrets_leaves_the_consent_key_out() -> None:
+    """Names of accounts' secrets are {stack}/{account}/{epoch}; the key's has no slash."""
+    assert "Name" not in RESOURCES["ConsentKey"]["Properties"]
+    patterns = [
+        resource["Fn::Sub"]
+        for _, statement in statements()
+        for resource in as_list(statement["Resource"])
+        if isinstance(resource, dict) and ":secret:" in str(resource.get("Fn::Sub"))
+    ]
+    assert patterns
+    assert all(one.endswith(":secret:${AWS::StackName}/*/*") for one in patterns)
+
+
+# --- tables and queues ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_is_kept_encrypted_and_recoverable(table: str) -> None:
+    assert RESOURCES[table]["DeletionPolicy"] == "Retain"
+    assert RESOURCES[table]["UpdateReplacePolicy"] == "Retain"
+    properties = TABLES[table]
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert properties["SSESpecification"] == {"SSEEnabled": True}
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert "TableName" not in properties
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_key_begins_with_the_account(table: str) -> None:
+    """O5: no read of one account can meet another's data."""
+    keys = [TABLES[table]["KeySchema"]]
+    keys += [one["KeySchema"] for one in TABLES[table].get("GlobalSecondaryIndexes", [])]
+    for key in keys:
+        assert key[0] == {"AttributeName": "account_id", "KeyType": "HASH"}
+
+
+@pytest.mark.parametrize("queue", [name for name in QUEUES if "DeadLetter" not in name])
+def test_a_queue_has_dead_letters_that_outlive_it(queue: str) -> None:
+    source = QUEUES[queue]
+    letters = name_in(source["RedrivePolicy"]["deadLetterTargetArn"])
+    assert letters == queue.replace("Queue", "DeadLetterQueue")
+    assert source["RedrivePolicy"]["maxReceiveCount"] == 5
+    kept = QUEUES[letters]["MessageRetentionPeriod"]
+    assert kept == 14 * 24 * 3600
+    assert kept > source["MessageRetentionPeriod"] >= 4 * 24 * 3600
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_a_queue_is_encrypted(queue: str) -> None:
+    assert QUEUES[queue]["SqsManagedSseEnabled"] is True
+
+
+@pytest.mark.parametrize("letters", [name for name in QUEUES if "DeadLetter" in name])
+def test_dead_letters_raise_an_alarm(letters: str) -> None:
+    watched = [
+        name_in(one["Dimensions"][0]["Value"])
+        for one in of_type("AWS::CloudWatch::Alarm").values()
+        if one["MetricName"] == "ApproximateNumberOfMessagesVisible"
+    ]
+    assert letters in watched
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS)
+def test_a_message_stays_hidden_six_times_as_long_as_its_worker_may_take(mapping: str) -> None:
+    properties = MAPPINGS[mapping]
+    function = name_in(properties["FunctionName"])
+    queue = name_in(properties["EventSourceArn"])
+    timeout_seconds = FUNCTIONS[function].get("Timeout", GLOBALS["Timeout"])
+    assert QUEUES[queue]["VisibilityTimeout"] >= 6 * timeout_seconds
+    assert properties["BatchSize"] == 1
+    assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert "MaximumConcurrency" in properties["ScalingConfig"]
+    assert variables(function)["WORKER_SECONDS"] == str(timeout_seconds)
+
+
+# --- API and outputs --------------------------------------------------------------------------
+
+
+def test_only_what_shows_nothing_of_an_account_is_open() -> None:
+    routes = of_type("AWS::ApiGatewayV2::Route").values()
+    open_routes = {one["RouteKey"] for one in routes if one.get("AuthorizationType") != "JWT"}
+    assert open_routes == {"GET /health", "GET /openapi.json", "GET /"}
+
+
+def test_access_logs_carry_no_path_and_no_query() -> None:
+    """C3: people search by phone number, and a webhook's path is its secret."""
+    told = RESOURCES["ApiStage"]["Properties"]["AccessLogSettings"]["Format"]
+    assert set(re.findall(r"\$context\.([A-Za-z.]+)", told)) == {
+        "requestTime",
+        "requestId",
+        "routeKey",
+        "status",
+        "responseLatency",
+        "error.message",
+        "authorizer.error",
+    }
+
+
+def test_the_outputs_of_the_contract_are_there() -> None:
+    assert set(TEMPLATE["Outputs"]) >= {
+        "ApiUrl",
+        "ConsoleUrl",
+        "InitialSyncStateMachineArn",
+        "ScheduledSyncStateMachineArn",
+        "LiveQueueUrl",
+        "BulkQueueUrl",
+        "LiveDeadLetterQueueUrl",
+        "BulkDeadLetterQueueUrl",
+        "EventBusName",
+    }
+
+
+def test_the_order_of_the_template() -> None:
+    assert list(TEMPLATE)[3:] == ["Parameters", "Conditions", "Globals", "Resources", "Outputs"]
+    banners = re.findall(r"# =+ ([A-Z-]+)$", TEXT, re.MULTILINE)
+    expected = ["TABLES", "QUEUES", "FUNCTIONS", "WORKFLOWS", "API", "SIGN-IN", "OPERATING"]
+    assert banners == expected
+
+
+def test_every_parameter_is_used() -> None:
+    for name in TEMPLATE["Parameters"]:
+        assert len(re.findall(rf"\b{name}\b", TEXT)) > 1, name
