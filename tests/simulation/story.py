@@ -123,7 +123,7 @@ class _Drawing:
         count = people or rng.choice((3, 8, 15, 25, 40))
         region = rng.choice(("US", "US", "US", "GB"))
         types: tuple[str, ...] = rng.choice(
-            ((), (), ("mobile",), ("home", "mobile"), ("work",), ("mobile", "work", "home"))
+            ((), (), (), ("mobile",), ("home", "mobile"), ("work", "mobile"))
         )
         someone: list[Someone] = []
         for place in range(count):

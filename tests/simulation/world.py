@@ -16,7 +16,7 @@ from instep.domain.record import Record
 from instep.use_cases.accounts import find_account
 from instep.use_cases.activation import Confirmation, switch_on
 from instep.use_cases.connect import Credentials, connect
-from instep.use_cases.errors import InstepError, NotAdmitted, SideError
+from instep.use_cases.errors import InstepError, NotAdmitted
 from instep.use_cases.fields import add_field, change_option
 from instep.use_cases import stored
 from instep.use_cases.ports import Item
@@ -190,11 +190,13 @@ class Simulation:
 
     def _staff_gone(self, task: Task) -> None:
         """Whoever saw a call die makes it again."""
-        if isinstance(task.error, Killed | AwsError | SideError | NotAdmitted):
+        error = task.error
+        away = isinstance(error, InstepError) and error.code.endswith(("_unreachable", "_busy"))
+        if away or isinstance(error, Killed | AwsError | NotAdmitted):
             again = lambda: self.loop.spawn("staff", self._staff, self._staff_gone)  # noqa: E731
             self.loop.at(5 * SECOND, again)
-        elif task.error is not None:
-            self.loop.broken(f"staff met {task.error!r}")
+        elif error is not None:
+            self.loop.broken(f"staff met {error!r}")
 
     def _staff(self) -> None:
         """Staff connect, set up and switch on; what was done already is not done again."""
