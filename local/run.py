@@ -106,7 +106,8 @@ def run(stack: Stack, people: int, seed: int) -> None:
         print("The schedule is running. Ctrl-C ends everything.", flush=True)
         while stack.running():
             time.sleep(2)
-        raise SystemExit(f"The local AWS has ended:\n{stack.processes.tail('aws')}")
+        if stack.ports() is not None:  # it was not `make stop`
+            raise SystemExit(f"The local AWS has ended:\n{stack.processes.tail('aws')}")
     except KeyboardInterrupt:
         print("\nStopping …", flush=True)
     finally:

@@ -6,6 +6,7 @@ was deployed) and `stack.json`, which is for everybody.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -17,7 +18,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,7 +114,8 @@ class Stack:
         venvs.ready("sam")
         if not self.running() or not self._listens_as_asked("aws"):
             self._start()
-        self._deploy(build())
+        with _alone():
+            self._deploy(build())
         return self.description()
 
     def twins(self, people: int, seed: int) -> dict[str, Any]:
@@ -329,6 +332,14 @@ def build() -> str:
         _compile()
         stamp.write_text(wanted)
     return wanted
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """The build is the checkout's, whatever stacks are deployed from it: one at a time."""
+    with BUILD.with_name("build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _compile() -> None:
