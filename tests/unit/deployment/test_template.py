@@ -227,7 +227,8 @@ def test_a_message_stays_hidden_six_times_as_long_as_its_worker_may_take(mapping
 def test_only_what_shows_nothing_of_an_account_is_open() -> None:
     routes = of_type("AWS::ApiGatewayV2::Route").values()
     open_routes = {one["RouteKey"] for one in routes if one.get("AuthorizationType") != "JWT"}
-    assert open_routes == {"GET /health", "GET /openapi.json", "GET /"}
+    files = {"GET /progress.js", "GET /progress.css"}
+    assert open_routes == {"GET /health", "GET /openapi.json", "GET /", *files}
 
 
 def test_access_logs_carry_no_path_and_no_query() -> None:
