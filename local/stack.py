@@ -80,7 +80,8 @@ class Stack:
 
     def running(self) -> bool:
         """Whether AWS and the issuer are there and answer."""
-        if not (self.processes.alive("aws") and self.processes.alive("issuer")):
+        started = self.processes.alive("aws") and self.processes.alive("issuer")
+        if not started or self.ports() is None:
             return False
         return _answers(f"{self.endpoint()}/_ministack/health")
 
@@ -152,9 +153,9 @@ class Stack:
 
     def stop(self) -> list[str]:
         """Ends every process of this stack and forgets what was deployed."""
-        stopped = self.processes.stop()
         for name in ("stack.json", "state.json", "twins.json", "twins-settings.json", "issuer.pem"):
             (self.folder / name).unlink(missing_ok=True)
+        stopped = self.processes.stop()
         self._throw_away("tmp", "aws")
         return stopped
 
