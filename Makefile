@@ -31,14 +31,14 @@ test: check ## every check and every test
 check: dev sam ## style, types and the template
 	$(DEV)/ruff check .
 	$(DEV)/ruff format --check .
-	$(DEV)/mypy
+	$(DEV)/mypy layers/core/python functions local bench tests
 	$(SAM) validate --lint
 
 simulate: dev ## the whole application under faults, from seeds (SEEDS=300)
-	$(DEV)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
+	PYTHONPATH=layers/core/python $(DEV)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 bench: dev ## counts and ratios of one run
-	$(DEV)/python -m local.bench $(ARGS)
+	PYTHONPATH=layers/core/python $(DEV)/python -m bench $(ARGS)
 
 dev:
 	@$(PYTHON) -m local.venvs dev
