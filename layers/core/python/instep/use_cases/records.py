@@ -132,21 +132,21 @@ class People:
     def history_item(
         self, user_id: int, at: datetime, intent_id: str, changes: Sequence[Change], cause: str
     ) -> Item:
-        """One plan's writes, under a key made of the intent: put again, it is the same."""
+        """One plan's writes, under a key made of the intent: put again, it is the same. What all
+        of them have in common stands beside them, once."""
         entries = [
             {
-                "at": stamp(at),
                 "side": change.side.value,
                 "field": change.field,
                 "old": change.old,
                 "new": change.new,
-                "cause": cause,
                 "rule": change.rule,
             }
             for change in changes
         ]
         key = f"{history_prefix(user_id)}{stamp(at)}/{intent_id}"
-        return self._entries(key, entries, self._world.limits.history_days)
+        item = self._entries(key, entries, self._world.limits.history_days)
+        return item | {"at": stamp(at), "cause": cause}
 
     def evidence_item(
         self, user_id: int, at: datetime, intent_id: str, evidence: Sequence[Evidence]
@@ -176,6 +176,12 @@ class People:
 
     def _expiry(self, days: int) -> int:
         return int((self._world.clock.now() + timedelta(days=days)).timestamp())
+
+
+def entries_of(item: Item) -> list[dict[str, Any]]:
+    """The entries of an item of history or evidence, each with what they have in common."""
+    common = {name: item[name] for name in ("at", "cause") if name in item}
+    return [common | entry for entry in item["entries"]]
 
 
 def counted(statuses: Mapping[int, Status]) -> dict[str, int]:

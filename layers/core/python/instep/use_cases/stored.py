@@ -3,10 +3,12 @@ access patterns."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import BeforeValidator, SerializerFunctionWrapHandler, TypeAdapter, WrapSerializer
 
 from instep.domain.account import Account
 from instep.domain.record import NumberConsent, Record
@@ -14,7 +16,71 @@ from instep.use_cases.ports import Item
 
 T = TypeVar("T")
 
-RECORD: TypeAdapter[Record] = TypeAdapter(Record)
+
+def packed(record: Record, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    """A record's plain values, each said once: for a typical person this stays below 1 KB, which
+    is one unit of writing. A field with the same value on both sides has it as `both`; a base of
+    the values last seen is its option alone; the base and rule that most fields have stand in
+    `most_fields`, and a field that has none then says None."""
+    values: dict[str, Any] = plain(record)
+    if "fields" in values:
+        fields = {key: _packed_field(state) for key, state in values["fields"].items()}
+        common = _commonest(fields.values())
+        values["fields"] = {key: _without(common, one) for key, one in fields.items()}
+        values["most_fields"] = common
+    return values
+
+
+def _packed_field(state: Mapping[str, Any]) -> dict[str, Any]:
+    small, base = dict(state), state.get("base")
+    if base and (base["actionkit"], base["strive"]) == _values(state):
+        small["base"] = base["option"]
+    if "actionkit" in small and small["actionkit"] == small.get("strive"):
+        small["both"] = small.pop("actionkit")
+        del small["strive"]
+    return small
+
+
+def _commonest(fields: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    common: dict[str, str] = {}
+    for name in ("base", "rule"):
+        found = Counter(one[name] for one in fields if isinstance(one.get(name), str))
+        for value, times in found.most_common(1):
+            if times > 1:
+                common[name] = value
+    return common
+
+
+def _without(common: Mapping[str, str], field: Mapping[str, Any]) -> dict[str, Any]:
+    differs = {name: field.get(name) for name in common if field.get(name) != common[name]}
+    return {name: value for name, value in field.items() if name not in common} | differs
+
+
+def unpacked(item: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored record's values as pydantic knows them."""
+    common = item.get("most_fields", {})
+    fields: Mapping[str, Any] = item.get("fields", {})
+    whole = {key: _unpacked_field({**common, **one}) for key, one in fields.items()}
+    return {**item, "fields": whole}
+
+
+def _unpacked_field(small: Mapping[str, Any]) -> dict[str, Any]:
+    state = {name: value for name, value in small.items() if value is not None}
+    if "both" in state:
+        state["actionkit"] = state["strive"] = state.pop("both")
+    if isinstance(state.get("base"), str):
+        actionkit, strive = _values(state)
+        state["base"] = {"actionkit": actionkit, "strive": strive, "option": state["base"]}
+    return state
+
+
+def _values(state: Mapping[str, Any]) -> tuple[str, str]:
+    return state.get("actionkit", ""), state.get("strive", "")
+
+
+RECORD: TypeAdapter[Record] = TypeAdapter(
+    Annotated[Record, BeforeValidator(unpacked), WrapSerializer(packed)]
+)
 ACCOUNT: TypeAdapter[Account] = TypeAdapter(Account)
 NUMBER_CONSENT: TypeAdapter[NumberConsent] = TypeAdapter(NumberConsent)
 

@@ -13,7 +13,7 @@ from instep.use_cases.accounts import load_account
 from instep.use_cases.activation import refuse_inactive
 from instep.use_cases.errors import NotFoundError
 from instep.use_cases.fields import PHONE_NUMBER, SUBSCRIBED, Field, all_fields
-from instep.use_cases.records import People
+from instep.use_cases.records import People, entries_of
 from instep.use_cases.stored import evidence_prefix, history_prefix
 from instep.use_cases.work import RECREATE, Work
 from instep.use_cases.world import World
@@ -139,13 +139,13 @@ def _walk(
     if place is not None:
         after = place[0]
         item = world.users.get(account_id, after)
-        for number, entry in enumerate(item["entries"] if item else ()):
+        for number, entry in enumerate(entries_of(item) if item else ()):
             if number > place[1]:
                 yield entry, (after, number)
     while True:
         page = world.users.query(account_id, prefix, after=after, limit=BATCH, descending=True)
         for item in page.items:
-            for number, entry in enumerate(item["entries"]):
+            for number, entry in enumerate(entries_of(item)):
                 yield entry, (item["item"], number)
         if page.next is None:
             return
