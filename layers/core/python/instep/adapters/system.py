@@ -83,4 +83,5 @@ class LoggedWatch:
 
     def flush(self) -> None:
         """Writes what was counted; to be called at the end of an invocation."""
-        self._metrics.flush_metrics()
+        if self._metrics.metric_set:  # Powertools warns where there is nothing to write
+            self._metrics.flush_metrics()

@@ -5,18 +5,35 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from instep.domain.account import PRIMARY_GROUP_NAME, Account, Phase
+from instep.domain.account import PRIMARY_GROUP_NAME, Account
 from instep.domain.pace import Lane
 from instep.use_cases.accounts import change_account, load_account
+from instep.use_cases.errors import AccountStopped, NotAdmitted, SideError, Unauthorised
+from instep.use_cases.off_switch import stop_for_credentials
 from instep.use_cases.ports import Strive
 from instep.use_cases.world import World
 
 
 def read_catalogue(world: World, account_id: str) -> str:
-    """Makes what is missing. "ready", or "stopped" if the account is not on (any more)."""
+    """Makes what is missing. "ready"; "stopped" if the account is not on (any more); "again" if a
+    side is busy or away."""
     account = load_account(world, account_id)
-    if account.phase not in (Phase.INITIAL_SYNC, Phase.SYNCING):
+    if not account.active:
         return "stopped"
+    try:
+        _make_what_is_missing(world, account)
+    except AccountStopped:
+        return "stopped"
+    except Unauthorised as refusal:
+        stop_for_credentials(world, account, refusal.side)
+        return "stopped"
+    except (NotAdmitted, SideError):
+        return "again"
+    return "ready"
+
+
+def _make_what_is_missing(world: World, account: Account) -> None:
+    account_id = account.account_id
     page = world.actionkit(account, Lane.LIVE).ensure_import_page()
     group_id = _primary_group(world.strive(account), account)
     change_account(
@@ -34,7 +51,6 @@ def read_catalogue(world: World, account_id: str) -> str:
             "kind": "primary",
         }
     )
-    return "ready"
 
 
 def _primary_group(strive: Strive, account: Account) -> int:

@@ -12,8 +12,18 @@ from datetime import timedelta
 
 from instep.domain.account import Account, Phase
 from instep.domain.pace import Lane
+from instep.domain.people import Side
 from instep.domain.record import Status
 from instep.use_cases.accounts import change_account, load_account
+from instep.use_cases.errors import (
+    AccountStopped,
+    Busy,
+    InstepError,
+    NotAdmitted,
+    SideError,
+    Unauthorised,
+)
+from instep.use_cases.off_switch import stop_for_credentials
 from instep.use_cases.runs import (
     Interval,
     Run,
@@ -36,6 +46,8 @@ WINDOWS_PER_EXECUTION = 100
 RESEND_SECONDS = 900
 """Users still open after this long are put on the queue again: their message may be lost."""
 LEASE_SECONDS = 600
+AWAY_SECONDS = 60
+"""How long a side that cannot be reached is left alone."""
 INDEX_SECONDS = 10
 """How long an index may be behind the table."""
 
@@ -95,7 +107,8 @@ def _launch(world: World, account_id: str, run_id: str) -> None:
 def take_step(
     world: World, account_id: str, run_id: str, step: str, failed_state: str = ""
 ) -> Step:
-    """One step of the machine. Raises the errors of ActionKit; the machine tries again."""
+    """One step of the machine. A side that is busy or away is an outcome: the machine waits and
+    takes the step again."""
     account = load_account(world, account_id)
     if step == "failed":
         return _record_failure(world, account, run_id, failed_state)
@@ -109,7 +122,28 @@ def take_step(
         "settle": _settle,
         "finish": _finish,
     }
-    return steps[step](world, account, run_id)
+    try:
+        return steps[step](world, account, run_id)
+    except AccountStopped:
+        return _stopped(world, account_id, run_id)
+    except Unauthorised as refusal:
+        stop_for_credentials(world, account, refusal.side)
+        return _stopped(world, account_id, run_id)
+    except (NotAdmitted, SideError) as failure:
+        wait = again_seconds(world, account, failure)
+        change_run(world, account_id, run_id, lambda one: _leased(world, one, wait))
+        return Step("again", wait)
+
+
+def again_seconds(world: World, account: Account, failure: InstepError) -> int:
+    """When a step that a side could not serve now is to be taken again."""
+    if isinstance(failure, NotAdmitted):
+        return max(1, min(60, round(failure.retry_after_seconds)))
+    if isinstance(failure, Busy):
+        if failure.side is Side.ACTIONKIT:
+            world.pacer(account, Lane.BULK).block(failure.retry_after_seconds)
+        return max(1, round(failure.retry_after_seconds))
+    return AWAY_SECONDS
 
 
 def _count(world: World, account: Account, run_id: str) -> Step:
@@ -135,7 +169,7 @@ def _queue_window(world: World, account: Account, run_id: str) -> Step:
         change_run(world, account.account_id, run_id, lambda one: replace(one, sending=False))
         return Step("queued", 1)
     if run.all_queued:
-        return Step("all_queued", _wait_seconds(account, run))
+        return Step("all_queued", _wait_seconds(world, account, run))
     pace = account.settings.records_per_minute
     size = min(WINDOW_USERS, max(BATCH, pace * WINDOW_SECONDS // 60))
     user_ids = actionkit.user_ids_after(run.cursor, size)
@@ -161,14 +195,14 @@ def _queue_window(world: World, account: Account, run_id: str) -> Step:
 
     old, new = change_run(world, account.account_id, run_id, with_window)
     if new.all_queued:
-        return Step("all_queued", _wait_seconds(account, new))
+        return Step("all_queued", _wait_seconds(world, account, new))
     if new.cursor == old.cursor:
         return Step("queued", 1)
     for number, ids in enumerate(batches):
         delay = (old.open_users + number * BATCH - BACKLOG_USERS) * 60 // pace
         _send(world, account, run_id, ids, max(0, min(900, delay)))
     _, sent = change_run(world, account.account_id, run_id, lambda one: replace(one, sending=False))
-    return Step("queued", _wait_seconds(account, sent))
+    return Step("queued", _wait_seconds(world, account, sent))
 
 
 def _progress(world: World, account: Account, run_id: str) -> Step:
@@ -196,7 +230,7 @@ def _progress(world: World, account: Account, run_id: str) -> Step:
                 ),
             ),
         )[1]
-    wait = _wait_seconds(account, run)
+    wait = _wait_seconds(world, account, run)
     run = change_run(world, account.account_id, run_id, lambda one: _leased(world, one, wait))[1]
     if run.all_queued and not run.open:
         return Step("drained")
@@ -217,7 +251,7 @@ def _settle(world: World, account: Account, run_id: str) -> Step:
     """Counts what is recorded, so that the tallies are exact, and lets scheduled syncs begin."""
     run = find_run(world, account.account_id, run_id)
     if run.open:
-        return Step("waiting", _wait_seconds(account, run))
+        return Step("waiting", _wait_seconds(world, account, run))
     counts = {
         status.value: world.users.count_index("by_changed", account.account_id, status.value)
         for status in Status
@@ -271,7 +305,11 @@ def _record_failure(world: World, account: Account, run_id: str, failed_state: s
         world,
         account.account_id,
         run_id,
-        lambda one: replace(one, state="failed", failure=failed_state, lease_until=lease_until),
+        lambda one: (
+            one
+            if one.state == "succeeded"  # It ended; only the answer was lost.
+            else replace(one, state="failed", failure=failed_state, lease_until=lease_until)
+        ),
     )
     world.watch.alarm(
         "an initial sync failed", account_id=account.account_id, run_id=run_id, step=failed_state
@@ -293,10 +331,14 @@ def _due(account: Account, run: Run) -> float:
     return run.open_users * 60 / account.settings.records_per_minute
 
 
-def _wait_seconds(account: Account, run: Run) -> int:
-    """How long until the backlog is short again: between 1 and 60 seconds."""
+def _wait_seconds(world: World, account: Account, run: Run) -> int:
+    """How long until the backlog is short again, or until those who are left may be done: longer
+    and longer, while nothing moves. Between 1 and 60 seconds."""
     above = max(0, run.open_users - BACKLOG_USERS)
-    return max(1, min(60, above * 60 // account.settings.records_per_minute))
+    last = max((interval.queued_at for interval in run.open), default=world.clock.now())
+    idle_seconds = (world.clock.now() - last).total_seconds()
+    seconds = max(above * 60 / account.settings.records_per_minute, idle_seconds / 20)
+    return max(1, min(60, int(seconds)))
 
 
 def _leased(world: World, run: Run, seconds: int) -> Run:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from instep.domain.account import Account
-from instep.use_cases.accounts import load_account
+from dataclasses import replace
+
+from instep.domain.account import Account, Phase
+from instep.domain.people import Side
+from instep.use_cases.accounts import change_account, load_account
 from instep.use_cases.pacing import switch_pace
 from instep.use_cases.world import World
 
@@ -22,3 +25,19 @@ def follow_account(world: World, account_id: str) -> Account:
         if now.version == account.version:
             return now
         account = now
+
+
+def stop_for_credentials(world: World, account: Account, side: Side) -> None:
+    """Stops the account at the first 401 or 403 (A5)."""
+    reason = f"{side.value}_credentials"
+
+    def stopped(now: Account) -> Account:
+        if now.epoch != account.epoch or not now.active:
+            return now
+        return replace(now, phase=Phase.STOPPED_CREDENTIALS, reason=reason)
+
+    _, new = change_account(world, account.account_id, stopped)
+    if new.phase is Phase.STOPPED_CREDENTIALS and new.epoch == account.epoch:
+        limit = new.settings.records_per_minute
+        switch_pace(world.users, account.account_id, False, new.epoch, limit)
+        world.watch.alarm("credentials refused", account_id=account.account_id, side=side.value)

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from instep.domain.account import Account, Phase
 from instep.domain.pace import Lane
 from instep.use_cases.errors import StateError, Unauthorised
+from instep.use_cases.off_switch import stop_for_credentials
 from instep.use_cases.ports import ActionKit, Strive
-from instep.use_cases.sync import stop_for_credentials
 from instep.use_cases.world import World
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from instep.domain.account import Account, Phase
+from instep.domain.account import Account
 from instep.domain.consent import overridden_refusal
 from instep.domain.decide import decide, eligible
 from instep.domain.intent import (
@@ -41,7 +41,8 @@ from instep.use_cases.errors import (
     Unauthorised,
     Unavailable,
 )
-from instep.use_cases.pacing import HTTP_LEASE_SECONDS, Grant, Pacer, switch_pace
+from instep.use_cases.off_switch import stop_for_credentials
+from instep.use_cases.pacing import HTTP_LEASE_SECONDS, Grant, Pacer
 from instep.use_cases.ports import Act, ActionKit, ActionKitLook, Item, Strive
 from instep.use_cases.records import People
 from instep.use_cases.runs import change_run, ticked
@@ -98,22 +99,6 @@ def sync_users(world: World, work: Work, lane: Lane) -> str:
 def later_seconds(tries: int) -> float:
     """How long to leave a failing side, or an awaited answer, alone: 15 s, doubling to 10 min."""
     return float(min(600, 15 * 2 ** min(tries, 6)))
-
-
-def stop_for_credentials(world: World, account: Account, side: Side) -> None:
-    """Stops the account at the first 401 or 403 (A5)."""
-    reason = f"{side.value}_credentials"
-
-    def stopped(now: Account) -> Account:
-        if now.epoch != account.epoch or not now.active:
-            return now
-        return replace(now, phase=Phase.STOPPED_CREDENTIALS, reason=reason)
-
-    _, new = change_account(world, account.account_id, stopped)
-    if new.phase is Phase.STOPPED_CREDENTIALS and new.epoch == account.epoch:
-        limit = new.settings.records_per_minute
-        switch_pace(world.users, account.account_id, False, new.epoch, limit)
-        world.watch.alarm("credentials refused", account_id=account.account_id, side=side.value)
 
 
 @dataclass(slots=True)
