@@ -25,8 +25,8 @@ def statuses_page() -> str:
     lines = [
         "# Statuses, reasons and warnings",
         "",
-        "Every user has one status and one reason, and may have warnings beside it. The lists"
-        " are closed. `{detail}` stands for the other user's id, or for where it was written.",
+        "Every user has one status and one reason, and may have warnings beside it, all of closed",
+        "lists. `{detail}` stands for the other user's id, or for where it was written.",
     ]
     for status in Status:
         lines += [
