@@ -1,4 +1,5 @@
-"""An OpenID issuer for the local stack: a key, its public half over HTTP, and tokens."""
+"""An OpenID issuer for the local stack: a key, its public half over HTTP, tokens, and a way into
+the console."""
 
 from __future__ import annotations
 
@@ -18,6 +19,8 @@ from jwt.algorithms import RSAAlgorithm
 AUDIENCE = "instep-local"
 KEY_ID = "local"
 TOKEN_SECONDS = 30 * 24 * 3600
+SIGN_IN = "/open"
+"""Leads to the console, signed in as the editor: of use on this machine alone."""
 
 
 def make_key(path: Path) -> None:
@@ -67,6 +70,12 @@ def serve(port: int, key: Path) -> None:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path == SIGN_IN:
+                self.send_response(302)
+                self.send_header("Location", _console(key.with_name("stack.json")))
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             document = documents.get(self.path)
             body = json.dumps(document or {"error": "not found"}).encode()
             self.send_response(200 if document else 404)
@@ -79,6 +88,11 @@ def serve(port: int, key: Path) -> None:
             """Silent."""
 
     ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+
+
+def _console(description: Path) -> str:
+    stack = json.loads(description.read_text())
+    return f"{stack['console_url']}#account=demo&token={stack['token']}"
 
 
 if __name__ == "__main__":

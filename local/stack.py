@@ -72,6 +72,11 @@ class Stack:
         """What stack.json says; empty if there is none."""
         return _read(self.folder / "stack.json")
 
+    def sign_in_url(self) -> str:
+        """Leads to the console, signed in as the editor."""
+        port = _read(self.folder / "state.json")["ports"]["issuer"]
+        return f"http://127.0.0.1:{port}{issuer.SIGN_IN}"
+
     def describe(self, **changes: Any) -> dict[str, Any]:
         """Changes stack.json."""
         description = {**self.description(), **changes}

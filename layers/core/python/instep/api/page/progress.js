@@ -7,7 +7,7 @@ const REFRESH_MILLISECONDS = 2000;
 const PHASES = {
   off: "The account is off.",
   initial_sync: "The initial sync is running.",
-  syncing: "The account is on and in step.",
+  syncing: "The account is on; its initial sync has ended.",
   paused: "The account is paused.",
   stopped_credentials: "The account stopped: its credentials are refused.",
 };
