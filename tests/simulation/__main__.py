@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 
 from tests.simulation.faults import PROFILES
 from tests.simulation.runs import check
@@ -18,7 +19,9 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="the first of the seeds")
     parser.add_argument("--profile", choices=sorted(PROFILES), default="wild")
     asked = parser.parse_args()
-    seeds = [asked.seed] if asked.seed is not None else range(asked.first, asked.first + asked.seeds)
+    seeds = (
+        [asked.seed] if asked.seed is not None else range(asked.first, asked.first + asked.seeds)
+    )
     began, failed = time.monotonic(), 0
     for seed in seeds:
         verdict = check(seed, asked.profile, PROFILES[asked.profile], twice=asked.seed is not None)

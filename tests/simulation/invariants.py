@@ -54,7 +54,7 @@ def at_first_link(option: Option, actionkit: str, strive: str, valid: bool) -> t
     return actionkit, (actionkit if TO_STRIVE[option] == OVER else strive)
 
 
-def reading(values: tuple[str, ...]) -> bool | None | str:
+def reading(values: tuple[str, ...]) -> bool | str | None:
     """F10: True, False, "unrecognised", or None for no value."""
     words = [value.strip().lower() for value in values if value.strip()]
     if not words:
@@ -314,22 +314,22 @@ def _history(s: Simulation) -> Iterator[str]:
         user, was = users[user_id], users_then[user_id]
         for name in _COLUMNS:
             column = _column(name, was)
-            if user[column] != was[column] and ("actionkit", name) not in entries:
-                if column not in derived:
-                    yield f"user {user_id}: {column} changed without an entry"
-        for name in {*user["fields"], *was["fields"]}:
+            told = ("actionkit", name) in entries or column in derived
+            if user[column] != was[column] and not told:
+                yield f"user {user_id}: {column} changed without an entry"
+        for name in sorted({*user["fields"], *was["fields"]}):
             field = "opt_in" if name == OPT_IN else f"custom:{name}"
-            if user["fields"].get(name) != was["fields"].get(name):
-                if ("actionkit", field) not in entries:
-                    yield f"user {user_id}: {field} changed without an entry"
+            changed = user["fields"].get(name) != was["fields"].get(name)
+            if changed and ("actionkit", field) not in entries:
+                yield f"user {user_id}: {field} changed without an entry"
         member, before = members.get(number), members_then.get(number)
         if member is None:
             continue
         for name in (*_COLUMNS, "opt_in"):
-            old = (before or {}).get(name) or ("" if name != "opt_in" else None)
-            if (member[name] or "") != (old or "") and ("strive", name) not in entries:
-                if not (s.story.derives and name == "state"):
-                    yield f"user {user_id}: the member's {name} changed without an entry"
+            old = (before or {}).get(name) or ""
+            told = ("strive", name) in entries or (s.story.derives and name == "state")
+            if (member[name] or "") != old and not told:
+                yield f"user {user_id}: the member's {name} changed without an entry"
         for name, value in member["custom"].items():
             old = (before or {"custom": {}})["custom"].get(name)
             if value != old and ("strive", f"custom:{name}") not in entries:
@@ -381,6 +381,7 @@ def _progress(s: Simulation) -> Iterator[str]:
 def _at_rest(s: Simulation) -> Iterator[str]:
     for lane in (s.live, s.bulk):
         yield from (f"a dead letter: {one.body}" for one in lane.dead_letters)
+        yield from (f"a handler raised {one}" for one in lane.faults)
     yield from (f"left: {one}" for one in s.unsettled())
     for name in s.watch.alarms:
         if "failed" not in name:
@@ -480,5 +481,3 @@ def differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
             yield from differences(one.get(key), other.get(key), f"{path}/{key}")
     elif one != other:
         yield f"{path}: {one!r}, disturbed {other!r}"
-
-

@@ -14,10 +14,11 @@ from unittest.mock import patch
 
 from instep.use_cases.world import World
 from tests.simulation.loop import SECOND, Killed, Loop, Task
-from tests.simulation.ports import Wire
+from tests.simulation.ports import AwsError, Wire
 
 ROOT = Path(__file__).parents[2]
 
+MOST_DOUBLED = 40
 Handler = Callable[[Any, object], Any]
 
 
@@ -78,6 +79,8 @@ class Message:
     body: str
     account_id: str
     receives: int = 0
+    explained: bool = True
+    """Each of its failures was a process that died or an AWS service that failed."""
 
 
 class Lane:
@@ -104,6 +107,8 @@ class Lane:
         self._waiting = 0
         self._under_way = 0
         self.dead_letters: list[Message] = []
+        self.faults: list[str] = []
+        """What handlers raised of their own: none of it is expected."""
         self.bodies: list[str] = []
         self.most_waiting = 0
 
@@ -146,8 +151,19 @@ class Lane:
         dice = self._wire.dice
         late = dice.seconds(1.0, 120.0) if dice.chance(dice.profile.message_late) else 0
         self._hide(message, int(delay_seconds * SECOND) + dice.seconds(0.005, 0.3) + late)
-        if dice.chance(dice.profile.message_doubled):
+        # Work that waits for its turn is sent again and again: doubles of doubles would fill the
+        # lane, at rates that no real queue has.
+        if self.outstanding < MOST_DOUBLED and dice.chance(dice.profile.message_doubled):
             self._hide(Message(self._count, body, account_id), dice.seconds(0.0, 200.0))
+
+    def send_back(self) -> None:
+        """Puts dead letters on the lane again, as operators do once the trouble is over (O3)."""
+        back = [message for message in self.dead_letters if message.explained]
+        self.dead_letters = [one for one in self.dead_letters if not one.explained]
+        for message in back:
+            self._loop.note(self._name, "sends back", message.number)
+            message.receives = 0
+            self._hide(message, 0)
 
     # --- delivery ---
 
@@ -199,6 +215,9 @@ class Lane:
         self._under_way -= 1
         if error is not None:
             self._loop.note(self._name, message.number, "failed:", type(error).__name__)
+            if not isinstance(error, Killed | AwsError):
+                message.explained = False
+                self.faults.append(f"{type(error).__name__}: {error}")
             left = max(0, self._visibility_us - (self._loop.now_us - received))
             self._hide(message, left)
         self._loop.at(0, self._pump)

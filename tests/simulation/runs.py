@@ -37,10 +37,8 @@ class Verdict:
     tail: tuple[str, ...] = field(default=())
 
     def __str__(self) -> str:
-        lines = [
-            f"seed {self.seed}, {self.profile}: make simulate"
-            f" ARGS='--seed {self.seed} --profile {self.profile}'"
-        ]
+        alone = f"make simulate ARGS='--seed {self.seed} --profile {self.profile}'"
+        lines = [f"seed {self.seed}, {self.profile}: {alone}"]
         lines += [f"  {problem}" for problem in self.problems[:20]]
         lines += ["the end of its trace:", *(f"  {line[:200]}" for line in self.tail)]
         return "\n".join(lines)
@@ -54,6 +52,9 @@ def run(story: Story, profile: Profile = NONE, again: bool = True) -> Ran:
         try:
             simulation.run()
             problems += broken(simulation)
+            if story.derives:
+                # What a side derived by itself may be news yet.
+                simulation.look_at_everybody()
             state = end_state(simulation)
             if again:
                 problems += _second_look(simulation)
@@ -71,10 +72,7 @@ def run(story: Story, profile: Profile = NONE, again: bool = True) -> Ran:
 
 
 def _second_look(simulation: Simulation) -> list[str]:
-    """With nothing new, a look writes nothing on either side, and no record (F6). What a side
-    derived by itself is news to the first look."""
-    if simulation.story.derives:
-        simulation.look_at_everybody()
+    """With nothing new, a look writes nothing on either side, and no record (F6)."""
     actions = len(simulation.actionkit.actions())
     versions = {user_id: record.version for user_id, record in simulation.records().items()}
     sides = simulation.both_sides()

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 from unittest.mock import patch
 
 from instep.domain.account import allowed_options, core_mappings
@@ -45,8 +45,7 @@ class Phone:
 
 @dataclass(frozen=True, slots=True)
 class Someone:
-    """A user. `opt_in`: the values of the opt-in userfield. `refuses_late`: somebody sets it to a
-    false after the account was switched on, before anybody was looked at."""
+    """A user. `opt_in`: the values of the opt-in userfield."""
 
     columns: dict[str, str]
     phones: tuple[Phone, ...]
@@ -228,7 +227,9 @@ class _Drawing:
     def _typed(self, number: str, region: str) -> str:
         if number.startswith("+1") and region == "US":
             a, b, c = number[2:5], number[5:8], number[8:]
-            return self._rng.choice((f"{a}{b}{c}", f"({a}) {b}-{c}", f"+1 {a} {b} {c}", f"{a}.{b}.{c}"))
+            return self._rng.choice(
+                (f"{a}{b}{c}", f"({a}) {b}-{c}", f"+1 {a} {b} {c}", f"{a}.{b}.{c}")
+            )
         if number.startswith("+44") and region == "GB":
             return self._rng.choice((f"0{number[3:5]} {number[5:]}", number))
         return self._rng.choice((number, f" {number} "))
@@ -287,7 +288,11 @@ def tell(
             actionkit.set_field(user_id, name, value)
     for member in story.members:
         member_id = strive.add_member(
-            CAMPAIGN, member.number, opt_in=member.opt_in, custom=member.custom, **member.columns
+            CAMPAIGN,
+            member.number,
+            opt_in=member.opt_in,
+            custom=member.custom,
+            **cast(dict[str, Any], member.columns),
         )
         for word in member.texted:
             pass_time(rng.uniform(1, 3000))

@@ -99,15 +99,11 @@ class Traffics:
         self.bulk = Lane(self.wire, "bulk", self.begin(domain.Lane.BULK), traffic.bulk_workers, 90)
         self.live = Lane(self.wire, "live", self.begin(domain.Lane.LIVE), 10, 90)
 
-    def begin(
-        self, lane: domain.Lane
-    ) -> Callable[[dict[str, Any], Callable[[Task], None]], None]:
+    def begin(self, lane: domain.Lane) -> Callable[[dict[str, Any], Callable[[Task], None]], None]:
         def begin(event: dict[str, Any], on_end: Callable[[Task], None]) -> None:
             [message] = event["Records"]
             first, users = map(int, message["body"].split())
-            task = self.loop.spawn(
-                f"{lane} {first}", lambda: self.work(lane, first, users), on_end
-            )
+            task = self.loop.spawn(f"{lane} {first}", lambda: self.work(lane, first, users), on_end)
             self.loop.at(WORKER_SECONDS * SECOND, lambda: self.loop.kill(task))
 
         return begin
@@ -196,8 +192,6 @@ class Traffics:
         self.outcome.per_minute = sum(minutes[:-1]) / len(minutes[:-1])
         self.loop.close()
         return self.outcome
-
-
 
 
 @pytest.mark.parametrize(("limit", "share"), [(1000, 0.98), (200, 0.98), (60, 0.975)])

@@ -13,12 +13,12 @@ from instep.adapters.clients import Clients, LiveProbe
 from instep.adapters.memory import MemorySecrets, MemoryStore
 from instep.domain.account import Account, Phase
 from instep.domain.record import Record
+from instep.use_cases import stored
 from instep.use_cases.accounts import find_account
 from instep.use_cases.activation import Confirmation, switch_on
 from instep.use_cases.connect import Credentials, connect
 from instep.use_cases.errors import InstepError, NotAdmitted
 from instep.use_cases.fields import add_field, change_option
-from instep.use_cases import stored
 from instep.use_cases.ports import Item
 from instep.use_cases.settings import change_settings
 from instep.use_cases.stored import loaded
@@ -79,9 +79,7 @@ class Simulation:
         )
         self.told = tell(story, self.actionkit, self.strive, self._pass)
         self.before = self.both_sides()
-        self.transport = SimulatedTransport(
-            wire, {ACTIONKIT: self.actionkit, STRIVE: self.strive}
-        )
+        self.transport = SimulatedTransport(wire, {ACTIONKIT: self.actionkit, STRIVE: self.strive})
         self.users = SimulatedStore(wire, "users", MemoryStore(), MemoryStore())
         self.users.watchers.append(self._watch_progress)
         self.settings = SimulatedStore(wire, "settings", MemoryStore(), MemoryStore())
@@ -112,9 +110,7 @@ class Simulation:
         clock = SimulatedClock(self.wire)
         ids = SeededIds(self.loop, self.story.seed)
         strive_url = f"https://{STRIVE}"
-        clients = Clients(
-            self.transport, self.secrets, self.users, clock, ids, strive_url, False
-        )
+        clients = Clients(self.transport, self.secrets, self.users, clock, ids, strive_url, False)
         return World(
             settings=self.settings,
             users=self.users,
@@ -159,7 +155,7 @@ class Simulation:
     def run(self) -> None:
         """From the connection until everything is done and confirmed. Raises BrokenError."""
         with self.story.sizes():
-            self.loop.spawn("staff", self._staff, self._staff_gone)
+            self._call()
             self.loop.at(TICK_SECONDS * SECOND, self._tick)
             if not self.loop.run_until(self.settled, 3 * 86_400):
                 raise AssertionError(f"it never came to an end: {self.unsettled()}")
@@ -187,14 +183,19 @@ class Simulation:
         for _ in range(2 if self.dice.chance(self.dice.profile.message_doubled) else 1):
             self.machines.begin("scheduled-sync", name, {})
         self.loop.at(TICK_SECONDS * SECOND, self._tick)
+        if self.dice.quiet:
+            for lane in (self.live, self.bulk):
+                lane.send_back()
+
+    def _call(self) -> None:
+        self.loop.spawn("staff", self._staff, self._staff_gone)
 
     def _staff_gone(self, task: Task) -> None:
         """Whoever saw a call die makes it again."""
         error = task.error
         away = isinstance(error, InstepError) and error.code.endswith(("_unreachable", "_busy"))
         if away or isinstance(error, Killed | AwsError | NotAdmitted):
-            again = lambda: self.loop.spawn("staff", self._staff, self._staff_gone)  # noqa: E731
-            self.loop.at(5 * SECOND, again)
+            self.loop.at(5 * SECOND, self._call)
         elif error is not None:
             self.loop.broken(f"staff met {error!r}")
 
@@ -251,7 +252,9 @@ class Simulation:
         left = []
         if not self.staff_done:
             left.append("staff")
-        left += [name for name in ("live", "bulk") if not getattr(self, name).empty]
+        for lane in (self.live, self.bulk):
+            left += [] if lane.empty else ["messages"]
+            left += [f"dead letter {letter.body}" for letter in lane.dead_letters]
         running = [e.name for e in self.machines.executions.values() if e.status == "RUNNING"]
         left += [name for name in running if not name.startswith("tick-")]
         if left:
@@ -266,6 +269,8 @@ class Simulation:
 
     def settled(self) -> bool:
         if not self.staff_done or not self.bulk.empty or not self.live.empty:
+            return False
+        if self.bulk.dead_letters or self.live.dead_letters:
             return False
         return not self.unsettled()
 
