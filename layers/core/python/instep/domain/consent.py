@@ -280,10 +280,12 @@ def link(look: ConsentLook, state: ConsentState) -> ConsentDecision:
     elif member.opt_in and number.refused and not _opted_in_since(look, number):
         status, rule = False, "refusal_of_number"
     elif member.opt_in:
-        overruled = look.opt_in.raw if look.reading is Reading.FALSE else None
+        # A link that was interrupted after its write shows the write in place of what it overruled.
+        interrupted = known.overruled if known.sent_actionkit else None
+        overruled = look.opt_in.raw if look.reading is Reading.FALSE else interrupted
         effect = "member stays opted in"
         number = opted_in(number, look.from_strive(opted_in=True, effect=effect))
-        if overruled is not None:
+        if look.reading is Reading.FALSE:
             evidence.append(look.from_actionkit("overruled by the member's status"))
     elif _never_asked(look, number):
         if look.reading is Reading.TRUE and not predates and not look.differs:

@@ -334,7 +334,13 @@ def _recovered_consent(
 ) -> ConsentState:
     """Consent writes that happened are no changes by anybody else."""
     if written:
-        state = replace(state, sent_actionkit=intent.opt_in_actionkit, sent_actionkit_at=intent.at)
+        state = replace(
+            state,
+            sent_actionkit=intent.opt_in_actionkit,
+            sent_actionkit_at=intent.at,
+            # What the write replaced is not to be seen any more (F11.1).
+            overruled=intent.consent.overruled if intent.consent else None,
+        )
     wanted = intent.opt_in_strive
     if wanted is not None and member is not None and member.opt_in is wanted:
         state = replace(

@@ -23,7 +23,7 @@ SPACING_TOLERANCE_MS = 5_000
 LIVE_WAIT_MS = 2_000
 LEAST_RECORDS = 6
 """A user and some who share the number: a look without room for these would miss rivals (U2)."""
-PATIENCE_MS = 2_500
+PATIENCE_MS = 1_500
 """How long bulk work waits for a whole batch where part of one could be read at once."""
 SIMULTANEOUS_REQUESTS = 4
 
@@ -108,8 +108,9 @@ def admit(
     limit = bulk_limit(pace.limit) if lane is Lane.BULK else pace.limit
     if lane is Lane.BULK and wanted and pace.bulk_next_ms > now_ms:
         return _refused(given, now_ms, lane, pace.bulk_next_ms)
+    asked = wanted
     if lane is Lane.BULK:
-        wanted = min(wanted, max(LEAST_RECORDS, limit // 15))
+        wanted = min(asked, max(LEAST_RECORDS, limit // 15 - LEAST_RECORDS))
     room = limit - _used(pace)
     least = min(wanted, limit, max(LEAST_RECORDS, limit // 100 if lane is Lane.BULK else 0))
     if room < least:
@@ -119,6 +120,8 @@ def admit(
         if whole_ms <= now_ms + PATIENCE_MS:
             return _refused(given, now_ms, lane, whole_ms)
     records = min(wanted, room)
+    if lane is Lane.BULK and room - records < LEAST_RECORDS:
+        records = min(asked, room)  # What would be left is too little for a grant.
     grant = OpenGrant(records, now_ms + lease_ms, requesting=True)
     pace = replace(pace, open={**pace.open, grant_id: grant})
     if lane is Lane.BULK and records:

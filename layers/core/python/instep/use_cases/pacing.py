@@ -108,16 +108,16 @@ class Pacer:
         """Reads, changes and writes the pace under its version, until nobody came between."""
         for _ in range(TRIES):
             item = self._users.get(self._account_id, PACE_KEY)
-            if item is None:
-                raise AccountStopped
-            pace = pace_of(item)
+            # Staff may ask before whoever connected could set the pace.
+            pace = Pace(0) if item is None else pace_of(item)
             if checked and (not pace.active or pace.epoch != self._epoch):
                 raise AccountStopped
             admission: Admission = step(pace, milliseconds(self._clock.now()))
             if admission.pace == pace:
                 return admission
-            value = pace_item(self._account_id, admission.pace, item["version"] + 1)
-            if self._users.put(value, expect={"version": item["version"]}):
+            version = 0 if item is None else item["version"]
+            value = pace_item(self._account_id, admission.pace, version + 1)
+            if self._users.put(value, expect={"version": version} if item else NEW):
                 return admission
         raise NotAdmitted(1.0)
 

@@ -429,11 +429,11 @@ class Batch:
         recovered = recover(record, seen, found, now)
         changes = recovered_changes(record, seen, found)
         if changes:
-            self._entries.append(
-                self._people.history_item(
-                    record.user_id, intent.at, intent.intent_id, changes, self._work.cause
-                )
+            # At once: the intent that tells of them is gone with the next write of the record.
+            entry = self._people.history_item(
+                record.user_id, intent.at, intent.intent_id, changes, self._work.cause
             )
+            self._world.users.put(entry)
         return recovered
 
     def _begin(
@@ -760,9 +760,8 @@ class Batch:
             put_work(self._world, self._lane, self._work, [user_id])
         if self._confirm:
             confirm = replace(self._work, run_id="", cause="confirm")
-            put_work(
-                self._world, Lane.BULK, confirm, self._confirm, later_seconds(self._work.tries)
-            )
+            delay = later_seconds(self._work.tries + 2)
+            put_work(self._world, Lane.BULK, confirm, self._confirm, delay)
         if self._work.run_id:
             self._tick(rest)
 
