@@ -135,12 +135,12 @@ class Story:
         return [plan for plan in plans if plan is not None]
 
     def quiet(self) -> None:
-        """Cycles until one writes nothing and wants nobody to be looked at."""
+        """Cycles until one writes nothing, wants nobody to be looked at and awaits no answer."""
         for _ in range(12):
             self.world.wait(10)
             plans = self.cycle()
             again = [one for one in plans if one.look_again]
-            waiting = [r for r in self.world.records.values() if r.intent is not None]
+            waiting = [r for r in self.world.records.values() if r.intent is not None or r.awaits]
             if not any(plan.writes for plan in plans) and not again and not waiting:
                 return
         raise AssertionError("not at rest after 12 cycles")

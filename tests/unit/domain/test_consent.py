@@ -71,6 +71,17 @@ def test_f11_1_a_false_set_after_the_first_activation_is_a_refusal() -> None:
     assert one.consents[N].refused
 
 
+def test_f11_3_who_refused_on_both_sides_before_the_first_link_is_not_resubscribed() -> None:
+    """A member who was opted out when the link was made refused in Strive, whatever ActionKit
+    says besides: a true set there later lifts nothing (`never`)."""
+    one = linked("no", opt_in=False, set_at=START)
+    one.wait(1)
+    one.set_opt_in(1, "yes")
+    one.quiet()
+    assert state(one) == (False, Reading.TRUE)
+    assert Warning.RESUBSCRIBE_NEEDS_CONSENT in one.records[1].warnings
+
+
 def test_f11_1_a_false_without_a_time_is_old() -> None:
     one = world("no")
     user = one.users[1]

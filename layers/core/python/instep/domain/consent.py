@@ -295,7 +295,9 @@ def link(look: ConsentLook, state: ConsentState) -> ConsentDecision:
             evidence.append(entry)
         else:
             not_asked = True
-    elif not number.refused:
+    elif not number.refused or (refusal is not None and known.opted_in is not False):
+        # Refused on both sides: only what lifts a refusal of Strive's lifts this one. (A member
+        # whom an interrupted link opted out is no refusal of Strive's.)
         entry = look.from_strive(opted_in=False, effect="member stays opted out")
         number = refused(number, entry, None)
         evidence.append(entry)

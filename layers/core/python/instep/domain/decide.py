@@ -375,7 +375,7 @@ def _not_linked(
         fields={},
     )
     again = person.sharers(release) | _told_of_refusal(person, watched, number)
-    if winner is not None:
+    if winner is not None and not _holds_rightly(person, winner):
         again |= {winner}
     matched = person.seen.matched
     claimed = matched is not None and person.seen.member_holder == known.user_id
@@ -390,6 +390,15 @@ def _not_linked(
             consent=_consents(person, watched, number),
             look_again=tuple(sorted(again)),
         ),
+    )
+
+
+def _holds_rightly(person: _Person, winner: int) -> bool:
+    """Whether this very look shows the winner with the number, and the claim is theirs: then
+    nothing is to be found out about them."""
+    seen, number = person.seen, person.choice.number
+    return seen.holder == winner and any(
+        one.user_id == winner and one.number == number and one.eligible for one in seen.rivals
     )
 
 

@@ -219,3 +219,13 @@ class Record:
     watermark: int = 0
     changed_at: datetime | None = None
     intent: Intent | None = None
+
+    @property
+    def awaits(self) -> bool:
+        """Whether a write is yet to be read back (F6): then the user is looked at again."""
+        consent = self.consent
+        return (
+            any(state.sent is not None for state in self.fields.values())
+            or consent.sent_actionkit is not None
+            or consent.sent_strive is not None
+        )

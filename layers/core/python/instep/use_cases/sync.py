@@ -685,7 +685,7 @@ class Batch:
 
     def _settled(self, record: Record) -> None:
         self._statuses[record.user_id] = record.status
-        if awaits(record):
+        if record.awaits:
             self._confirm.append(record.user_id)
 
     def _drop(self, one: Applying, applying: list[Applying], delay_seconds: float) -> None:
@@ -834,13 +834,3 @@ def _marks(one: Applying, sync_id: str, changes: Iterable[Change]) -> dict[str, 
         "sync_id": sync_id,
         "former_data": json.dumps(former, sort_keys=True),
     }
-
-
-def awaits(record: Record) -> bool:
-    """Whether a write is yet to be read back: then the user is looked at again by itself."""
-    consent = record.consent
-    return (
-        any(state.sent is not None for state in record.fields.values())
-        or consent.sent_actionkit is not None
-        or consent.sent_strive is not None
-    )
