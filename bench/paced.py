@@ -25,7 +25,6 @@ from instep.use_cases.connect import Credentials, connect
 from instep.use_cases.ports import Item
 from instep.use_cases.settings import change_settings
 from instep.use_cases.stored import RECORD, loaded
-from instep.use_cases.sync import awaits
 from instep.use_cases.work import BATCH
 from instep.use_cases.world import Limits, World
 from local.twins.actionkit import ActionKitTwin
@@ -200,7 +199,7 @@ class Sync:
             return False
         if load_account(self.world, ACCOUNT).phase is not Phase.SYNCING:
             return False
-        return not any(one.intent or awaits(one) for one in self._records().values())
+        return not any(one.intent or one.awaits for one in self._records().values())
 
     def _look_again(self) -> None:
         """Looks at the first users once more."""
