@@ -290,15 +290,18 @@ class Batch:
         by_member = {one.phone_number for one in members.values()}
         claimed = sorted({*numbers.values(), *by_member})
         every = sorted({*claimed, *(one for some in further.values() for one in some)})
-        holders = self._people.number_holders(claimed)
+        # In this order: a number is claimed before its member, so a held member with a free number
+        # is never seen of a claim under way.
         member_holders = self._people.member_holders(member_ids)
+        holders = self._people.number_holders(claimed)
         self._member_holders = member_holders
         lost = self._lost_holders(holders, records, shown)
         self._consents = self._people.consents(every)
         seen = {}
         for user_id in user_ids:
             number = numbers.get(user_id)
-            if user_id in crowded and user_id not in links and holders.get(number or "") is None:
+            free = holders.get(number or "") is None or number in lost
+            if user_id in crowded and user_id not in links and free:
                 self._alone.append(user_id)
                 continue
             linked = members.get(links[user_id]) if user_id in links else None
@@ -554,7 +557,7 @@ class Batch:
                 self._leave(one, applying)
                 continue
             if not self._people.claim_member(member.member_id, one.user_id, None):
-                self._drop(one, applying, 1)
+                self._leave(one, applying)  # The member was made all the same.
                 continue
             overridden = draft.opt_in and overridden_refusal(events.get(member.member_id, ()))
             if overridden:
