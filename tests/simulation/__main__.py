@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
 
 from tests.simulation.faults import PROFILES
 from tests.simulation.runs import check

@@ -22,7 +22,6 @@ from instep.use_cases.fields import add_field, change_option
 from instep.use_cases.ports import Item
 from instep.use_cases.settings import change_settings
 from instep.use_cases.stored import loaded
-from instep.use_cases.sync import awaits
 from instep.use_cases.world import Limits, World
 from local.twins.actionkit import ActionKitTwin
 from local.twins.strive import StriveTwin
@@ -264,7 +263,7 @@ class Simulation:
             left.append(str(account.phase))
         records = self.records().values()
         left += [f"{one.user_id} has an intent" for one in records if one.intent]
-        left += [f"{one.user_id} awaits" for one in records if awaits(one)]
+        left += [f"{one.user_id} awaits" for one in records if one.awaits]
         return left
 
     def settled(self) -> bool:
