@@ -214,6 +214,7 @@ class Sync:
                 "cause": "check",
                 "run_id": "",
                 "tries": 0,
+                "bucket": "",
             }
             self.lanes["bulk"].put(json.dumps(body), ACCOUNT, 0)
         self._until_settled()

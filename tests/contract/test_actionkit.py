@@ -236,6 +236,17 @@ def test_spellings_of_one_number(make: Make, twin: ActionKitTwin, one: str, othe
     assert sharer.user_id == bo
 
 
+def test_of_some_only_sharers_with_lower_ids_matter(make: Make, twin: ActionKitTwin) -> None:
+    """U2: who has no claim can lose a number to a lower id alone; A3: nobody else is read."""
+    ids = [twin.add_user(f"{name}@example.org") for name in "abcd"]
+    for user_id, phone in zip(ids, ["2025550100"] * 3 + ["2025550177"], strict=True):
+        twin.add_phone(user_id, phone, "mobile")
+    look = make().look([ids[1], ids[3]], FIELDS, only_lower=[ids[1], ids[3]])
+    assert [one.user_id for one in look.sharers] == [ids[0]]
+    look = make().look([ids[1], ids[3]], FIELDS, only_lower=[ids[3]])
+    assert [one.user_id for one in look.sharers] == [ids[0], ids[2]]
+
+
 def crowd(twin: ActionKitTwin, people: int) -> list[int]:
     """People who all typed the same in place of a number."""
     ids = [twin.add_user(f"u{number}@example.org") for number in range(people)]

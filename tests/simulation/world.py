@@ -171,6 +171,7 @@ class Simulation:
                     "cause": "check",
                     "run_id": "",
                     "tries": 0,
+                    "bucket": "",
                 }
                 self.bulk.put(json.dumps(body), ACCOUNT, 0)
             if not self.loop.run_until(self.settled, 86_400):

@@ -37,11 +37,13 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OpenGrant:
-    """A grant not yet settled. `requesting`: it holds one of the simultaneous requests."""
+    """A grant not yet settled. `requesting`: it holds one of the simultaneous requests. `spaced`:
+    the next bulk grant is put off because of it."""
 
     records: int
     lease_until_ms: int
     requesting: bool
+    spaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def admit(
 ) -> Admission:
     """Gives up to `wanted` records and one of the simultaneous requests, or says when to ask again.
 
-    A bulk grant is at most four seconds' worth, so that room comes free for live work all the
+    A bulk grant is at most five seconds' worth, so that room comes free for live work all the
     time. A smaller one than wanted is given only if there will not be more room in a moment, and
     then at least a hundredth of the limit: less is not worth a request. `wanted` 0 asks for a
     request that reads no records.
@@ -110,24 +112,24 @@ def admit(
         return _refused(given, now_ms, lane, pace.bulk_next_ms)
     asked = wanted
     if lane is Lane.BULK:
-        wanted = min(asked, max(LEAST_RECORDS, limit // 15 - LEAST_RECORDS))
+        wanted = min(asked, max(LEAST_RECORDS, limit // 12 - LEAST_RECORDS))
     room = limit - _used(pace)
     least = min(wanted, limit, max(LEAST_RECORDS, limit // 100 if lane is Lane.BULK else 0))
     if room < least:
         return _refused(given, now_ms, lane, _free_at(pace, now_ms, limit, least))
     if room < wanted and lane is Lane.BULK:
         whole_ms = _free_at(pace, now_ms, limit, wanted)
-        if whole_ms <= now_ms + PATIENCE_MS:
+        if whole_ms <= now_ms + PATIENCE_MS * wanted // room:
             return _refused(given, now_ms, lane, whole_ms)
     records = min(wanted, room)
     if lane is Lane.BULK and room - records < LEAST_RECORDS:
         records = min(asked, room)  # What would be left is too little for a grant.
-    grant = OpenGrant(records, now_ms + lease_ms, requesting=True)
+    spaced = lane is Lane.BULK and records > 0
+    grant = OpenGrant(records, now_ms + lease_ms, requesting=True, spaced=spaced)
     pace = replace(pace, open={**pace.open, grant_id: grant})
-    if lane is Lane.BULK and records:
-        spaced = records * WINDOW_MS // limit
+    if spaced:
         begin = max(pace.bulk_next_ms, now_ms - SPACING_TOLERANCE_MS)
-        pace = replace(pace, bulk_next_ms=begin + spaced)
+        pace = replace(pace, bulk_next_ms=begin + _spacing_ms(pace, records))
     elif lane is Lane.LIVE:
         pace = replace(pace, live_waits_until_ms=0)
     return Admission(pace, records)
@@ -152,7 +154,11 @@ def settle(
         return pace
     others = {k: g for k, g in pace.open.items() if k != grant_id}
     settled = dict(pace.settled)
-    ended = (grant.records if read is None else min(read, grant.records)) - keep
+    unread = 0 if read is None else max(0, grant.records - read)
+    if grant.spaced and unread:
+        sooner = pace.bulk_next_ms - _spacing_ms(pace, unread)
+        pace = replace(pace, bulk_next_ms=sooner)
+    ended = grant.records - unread - keep
     if ended > 0:
         end = -(-now_ms // SLOT_MS) * SLOT_MS
         settled[end] = settled.get(end, 0) + ended
@@ -181,6 +187,11 @@ def reopen(pace: Pace, now_ms: int, grant_id: str, lease_ms: int) -> Admission:
 def block(pace: Pace, until_ms: int) -> Pace:
     """Nothing is asked before then: ActionKit said 429 or 503."""
     return replace(pace, blocked_until_ms=max(pace.blocked_until_ms, until_ms))
+
+
+def _spacing_ms(pace: Pace, records: int) -> int:
+    """The time that so many records take at the bulk lane's pace."""
+    return records * WINDOW_MS // bulk_limit(pace.limit)
 
 
 def _used(pace: Pace) -> int:

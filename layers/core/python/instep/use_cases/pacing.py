@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from instep.domain.pace import Admission, Lane, OpenGrant, Pace, admit, block, reopen, settle
+from instep.domain.pace import (
+    SLOT_MS,
+    Admission,
+    Lane,
+    OpenGrant,
+    Pace,
+    admit,
+    block,
+    reopen,
+    settle,
+)
 from instep.use_cases.errors import AccountStopped, NotAdmitted
 from instep.use_cases.ports import NEW, Clock, Ids, Item, Store
 from instep.use_cases.stored import PACE_KEY
@@ -16,6 +26,8 @@ from instep.use_cases.stored import PACE_KEY
 HTTP_LEASE_SECONDS = 12
 """Longer than any HTTP attempt may take (10 s): then its worker is gone."""
 TRIES = 40
+CHANCE = 10
+"""So many of an id's last characters are chance alone: enough among the grants of a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +59,7 @@ class Pacer:
         Waits for its turn up to `wait_seconds`; then raises NotAdmitted. AccountStopped: the
         account is off, paused or of another epoch.
         """
-        grant_id = self._ids.new()
+        grant_id = self._ids.new()[-CHANCE:]
         until = self._clock.now().timestamp() + wait_seconds
         while True:
             admission = self._change(
@@ -154,10 +166,10 @@ def pace_item(account_id: str, pace: Pace, version: int) -> Item:
         "active": pace.active,
         "epoch": pace.epoch,
         "open": {
-            key: [grant.records, grant.lease_until_ms, grant.requesting]
+            key: [grant.records, grant.lease_until_ms, grant.requesting, grant.spaced]
             for key, grant in pace.open.items()
         },
-        "settled": [[end, records] for end, records in sorted(pace.settled.items())],
+        "settled": _text_of(pace.settled),
         "blocked_until": pace.blocked_until_ms,
         "bulk_next": pace.bulk_next_ms,
         "live_waits": pace.live_waits_until_ms,
@@ -171,8 +183,26 @@ def pace_of(item: Item) -> Pace:
         active=item["active"],
         epoch=item["epoch"],
         open={key: OpenGrant(*values) for key, values in item["open"].items()},
-        settled=dict(item["settled"]),
+        settled=_settled_of(item["settled"]),
         blocked_until_ms=item["blocked_until"],
         bulk_next_ms=item["bulk_next"],
         live_waits_until_ms=item["live_waits"],
     )
+
+
+def _text_of(settled: Mapping[int, int]) -> str:
+    """The settled grants as one short text: the first slot's end, then of each slot how many slots
+    later it is and its records."""
+    if not settled:
+        return ""
+    first = min(settled)
+    slots = (f"{(end - first) // SLOT_MS}:{records}" for end, records in sorted(settled.items()))
+    return " ".join((str(first), *slots))
+
+
+def _settled_of(text: str) -> dict[int, int]:
+    if not text:
+        return {}
+    first, *slots = text.split(" ")
+    pairs = (slot.split(":") for slot in slots)
+    return {int(first) + int(later) * SLOT_MS: int(records) for later, records in pairs}

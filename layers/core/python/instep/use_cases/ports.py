@@ -276,6 +276,7 @@ class ActionKit(Protocol):
         userfields: Sequence[str],
         sync_ids: Sequence[str] = (),
         max_sharers: int = 100,
+        only_lower: Sequence[int] = (),
     ) -> ActionKitLook:
         """The users as they are now, by one statement. The caller holds the grant for them and for
         as many sharers: what is read of those are records too (A3).
@@ -283,7 +284,7 @@ class ActionKit(Protocol):
         `userfields`: the opt-in userfield first, which is read of the sharers too, then the mapped
         ones. A sharer has no more than country, phones and rows of the opt-in userfield; there
         may be some who share no number once they are parsed, and at most `max_sharers`: those with
-        the lowest ids."""
+        the lowest ids. Of the users `only_lower`, sharers with higher ids may be left out."""
 
     def confirm_deleted(self, user_id: int) -> bool:
         """True if a read by id says 404."""

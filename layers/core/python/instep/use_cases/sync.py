@@ -33,6 +33,7 @@ from instep.domain.plan import Change, Plan, Seen
 from instep.domain.record import Intent, NumberConsent, Record, Status
 from instep.domain.rules import Kind, Option
 from instep.use_cases.accounts import change_account, find_account
+from instep.use_cases.confirming import await_answers, look_at_bucket
 from instep.use_cases.errors import (
     AccountStopped,
     Busy,
@@ -69,6 +70,9 @@ def sync_users(world: World, work: Work, lane: Lane) -> str:
     account = find_account(world, work.account_id)
     if account is None or not account.active or account.epoch != work.epoch:
         return "dropped"
+    if work.bucket:
+        look_at_bucket(world, work)
+        return "done"
     batch = Batch(world, account, work, lane)
     try:
         batch.run()
@@ -144,51 +148,66 @@ class Batch:
         self._confirm: list[int] = []
         self._member_holders: Mapping[int, int] = {}
         self._alone: list[int] = []
+        self._begun: frozenset[int] = frozenset()
 
     def run(self) -> None:
         """Raises NotAdmitted, AccountStopped, Unauthorised, Busy or Unavailable if nothing was
         done; what was done for some users by then is settled or behind an intent."""
         self._actionkit: ActionKit = self._world.actionkit(self._account, self._lane)
         self._strive: Strive = self._world.strive(self._account)
-        grant, user_ids, rest = self._take_turn()
-        try:
-            records = self._people.records(user_ids)
-            user_ids = self._without_busy(user_ids, records)
-            max_sharers = grant.records - len(user_ids)
-            look = self._look_at_actionkit(user_ids, records, max_sharers)
-        except BaseException:
-            self.pacer.settle(grant)
-            raise
-        cut = look is None or len(look.sharers) >= max(1, max_sharers)
-        if look is None or (cut and len(self._work.user_ids) > 1):
-            self.pacer.settle(grant)
+        looked = self._look()
+        if looked is None:
             self._halve()
             return
+        grant, user_ids, records, look = looked
+        rest = [one for one in self._work.user_ids if one not in self._begun]
         user_ids = self._without_stale(user_ids, records, look)
         seen = self._look_at_strive(user_ids, records, look, grant)
         try:
             applying = self._decide_all(seen, records, look)
-            self._write_strive(applying)
             self._write_actionkit(applying, grant)
-            self._settle_all(applying)
         finally:
             if self._keeps:
                 self.pacer.settle(grant)
+        self._write_strive(applying)
+        self._settle_all(applying)
         self._finish(rest)
 
     # --- look ---
 
-    def _take_turn(self) -> tuple[Grant, list[int], list[int]]:
-        """A grant, whom it is for, and who has to wait for the next one. Those who share a number
-        with the users are records too (A3): room for some is part of the grant."""
+    def _look(self) -> tuple[Grant, list[int], dict[int, Record], ActionKitLook] | None:
+        """Reads our records, then ActionKit. Those who share a number with the users are records
+        too (A3): room for some is part of the grant. None: there were more than that, and more
+        than one user to look at."""
+        many = len(self._work.user_ids) // 10
+        rooms = (FEW_SHARERS, MANY_SHARERS) if many == 0 else (max(FEW_SHARERS, many),)
+        for room in rooms:
+            grant, turn = self._take_turn(room)
+            self._begun = frozenset(turn)
+            try:
+                records = self._people.records(turn)
+                user_ids = self._without_busy(turn, records)
+                spare = grant.records - len(turn)
+                look = self._look_at_actionkit(user_ids, records, spare)
+            except BaseException:
+                self.pacer.settle(grant)
+                raise
+            cut = look is None or (look.sharers and len(look.sharers) >= spare)
+            if look is not None and (not cut or (len(turn) == 1 and room == rooms[-1])):
+                return grant, user_ids, records, look
+            self.pacer.settle(grant)
+            if len(self._work.user_ids) > 1:
+                return None
+        return None
+
+    def _take_turn(self, sharers: int) -> tuple[Grant, list[int]]:
+        """A grant, and whom it is for; the others have to wait for the next one."""
         user_ids = list(self._work.user_ids)
-        sharers = MANY_SHARERS if len(user_ids) == 1 else max(FEW_SHARERS, len(user_ids) // 5)
         sql = self._account.connection is None or self._account.connection.actionkit_reads == "sql"
         lease = HTTP_LEASE_SECONDS if sql else self._world.limits.worker_seconds
         grant = self.pacer.take(len(user_ids) + sharers, TURN_SECONDS, lease)
-        share = grant.records * len(user_ids) // (len(user_ids) + sharers)
-        turn = max(1, min(len(user_ids), share))
-        return grant, user_ids[:turn], user_ids[turn:]
+        spare = min(sharers, max(FEW_SHARERS, grant.records - len(user_ids)))
+        return grant, user_ids[: max(1, grant.records - spare)]
 
     def _halve(self) -> None:
         """More people share a number than there was room for: each half is looked at by itself,
@@ -225,8 +244,15 @@ class Batch:
         ]
         if not user_ids:
             return ActionKitLook(0, {})
+        # Who has no claim can lose a number to a lower id alone (U2).
+        unclaimed = [
+            user_id
+            for user_id in user_ids
+            if (record := records.get(user_id)) is None
+            or (record.number is None and record.member_id is None and record.intent is None)
+        ]
         try:
-            return self._actionkit.look(user_ids, names, marks, max_sharers)
+            return self._actionkit.look(user_ids, names, marks, max_sharers, unclaimed)
         except Rejected:
             if len(self._work.user_ids) == 1:
                 raise
@@ -743,10 +769,13 @@ class Batch:
 
     def _queue_others(self, user_id: int, plan: Plan) -> None:
         """Puts others who are concerned by a plan on the lane, before it is carried out: so they
-        are looked at even if this worker dies. Where a claim becomes free, not before it is."""
+        are looked at even if this worker dies; where a claim becomes free, not before it is. A plan
+        that frees no claim and learned nothing of a number changes nothing for others: who is in
+        the same batch is decided on the same look anyway."""
         if user_id in plan.look_again:
             self._look_again(user_id, 1)
-        others = [one for one in plan.look_again if one != user_id]
+        known = frozenset() if plan.release or plan.consent else self._begun
+        others = [one for one in plan.look_again if one not in {user_id, *known}]
         other = replace(self._work, run_id="", tries=-1)
         put_work(self._world, self._lane, other, others, RELEASE_SECONDS if plan.release else 1)
 
@@ -762,9 +791,7 @@ class Batch:
         for user_id in self._alone:
             put_work(self._world, self._lane, self._work, [user_id])
         if self._confirm:
-            confirm = replace(self._work, run_id="", cause="confirm")
-            delay = later_seconds(self._work.tries + 2)
-            put_work(self._world, Lane.BULK, confirm, self._confirm, delay)
+            await_answers(self._world, self._work, self._confirm)
         if self._work.run_id:
             self._tick(rest)
 

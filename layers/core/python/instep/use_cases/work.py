@@ -9,7 +9,7 @@ from typing import Any
 from instep.domain.pace import Lane
 from instep.use_cases.world import World
 
-BATCH = 50
+BATCH = 60
 """Users of one look: few enough that their answers stay under ActionKit's 10,000 rows, many enough
 that 1000 users take no more than 30 requests."""
 
@@ -20,7 +20,8 @@ RECREATE = "recreate"
 @dataclass(frozen=True, slots=True)
 class Work:
     """Users to be looked at. `tries` grows with each time the same users were put back; `cause`
-    is shown in the history; `run_id` is the run that counts them, "" for none."""
+    is shown in the history; `run_id` is the run that counts them, "" for none. `bucket`: the users
+    are those noted there (use_cases/confirming)."""
 
     account_id: str
     epoch: int
@@ -28,6 +29,7 @@ class Work:
     cause: str
     run_id: str = ""
     tries: int = 0
+    bucket: str = ""
 
     def body(self) -> dict[str, Any]:
         """The message."""
@@ -38,6 +40,7 @@ class Work:
             "cause": self.cause,
             "run_id": self.run_id,
             "tries": self.tries,
+            "bucket": self.bucket,
         }
 
 
@@ -50,6 +53,7 @@ def work_of(body: Mapping[str, Any]) -> Work:
         cause=body["cause"],
         run_id=body["run_id"],
         tries=body["tries"],
+        bucket=body["bucket"],
     )
 
 

@@ -142,6 +142,7 @@ class ActionKitClient:
         userfields: Sequence[str],
         sync_ids: Sequence[str] = (),
         max_sharers: int = 100,
+        only_lower: Sequence[int] = (),
     ) -> ActionKitLook:
         """The users as they are now. The first of `userfields` is the opt-in userfield, which is
         read of everyone who shares a number too. One attempt, without a slot: the caller holds the
@@ -152,7 +153,7 @@ class ActionKitClient:
             if self._rest is not None:
                 return self._rest.look(user_ids, userfields, sync_ids, max_sharers)
             query, values = look_statement(
-                user_ids, userfields, sync_ids, self._calling_codes, max_sharers
+                user_ids, userfields, sync_ids, self._calling_codes, max_sharers, only_lower
             )
             return look_of(self._calls.report(query, values, granted=True), userfields)
         except (KeyError, ValueError, TypeError):

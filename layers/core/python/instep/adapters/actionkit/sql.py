@@ -36,6 +36,7 @@ def look_statement(
     sync_ids: Sequence[str],
     calling_codes: Sequence[str],
     max_sharers: int,
+    only_lower: Sequence[int] = (),
 ) -> tuple[str, dict[str, str]]:
     """The statement of a look and the values of its parameters. Ids stand in it as numbers; names
     and sync_ids are parameters, never part of the text."""
@@ -44,7 +45,7 @@ def look_statement(
     names = ", ".join(f"{{{{ {key} }}}}" for key in values)
     numbers = _numbers(ids, calling_codes)
     crowds = _crowds(numbers) if len(user_ids) > 1 else ""
-    sharers = _sharers(ids, numbers, crowds, max_sharers)
+    sharers = _sharers(ids, numbers, crowds, max_sharers, only_lower)
     parts = [
         _select("mark", ["MAX(id)"], "core_action"),
         _select("user", ["id", *USER_COLUMNS], f"core_user WHERE id IN ({ids})"),
@@ -126,11 +127,17 @@ def _crowds(numbers: str) -> str:
     )
 
 
-def _sharers(ids: str, numbers: str, crowds: str, max_sharers: int) -> str:
+def _sharers(
+    ids: str, numbers: str, crowds: str, max_sharers: int, only_lower: Sequence[int]
+) -> str:
     """The ids of other users with a number of the users', as a table `s`: the lowest ids, if there
-    are too many; without those who are in a crowd."""
+    are too many; without those who are in a crowd, and without ids above the user's own where only
+    lower ones matter."""
     aside = f" LEFT JOIN {crowds} ON x.number = q.normalized_phone" if crowds else ""
     alone = " AND x.number IS NULL" if crowds else ""
+    if only_lower:
+        among = ", ".join(str(int(one)) for one in only_lower)
+        alone += f" AND (q.user_id < n.user_id OR n.user_id NOT IN ({among}))"
     return (
         f"(SELECT DISTINCT q.user_id FROM {numbers} n"  # noqa: S608 - as above
         f" JOIN core_phone q ON q.normalized_phone = n.number{aside}"
