@@ -65,6 +65,17 @@ def test_f11_1_at_first_link_the_members_status_wins(value: str, opt_in: bool) -
     assert state(one) == (opt_in, Reading.TRUE if opt_in else Reading.FALSE)
 
 
+@pytest.mark.parametrize(("value", "opt_in"), [("no", True), ("TBD", True), ("TBD", False),
+                                               ("yes", False)])  # fmt: skip
+def test_f15_a_value_that_the_members_status_replaces_is_kept_as_evidence(
+    value: str, opt_in: bool
+) -> None:
+    one = linked(value, opt_in)
+    evidence = [entry for plan in one.plans for entry in plan.evidence]
+    assert [entry.opted_in for entry in evidence if entry.side is Side.STRIVE] == [opt_in]
+    assert [entry.raw for entry in evidence if entry.side is Side.ACTIONKIT] == [value]
+
+
 def test_f11_1_a_false_set_after_the_first_activation_is_a_refusal() -> None:
     one = linked("no", opt_in=True, set_at=START)
     assert state(one) == (False, Reading.FALSE)

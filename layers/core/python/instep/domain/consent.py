@@ -283,8 +283,10 @@ def link(look: ConsentLook, state: ConsentState) -> ConsentDecision:
         # A link that was interrupted after its write shows the write in place of what it overruled.
         interrupted = known.overruled if known.sent_actionkit else None
         overruled = look.opt_in.raw if look.reading is Reading.FALSE else interrupted
-        effect = "member stays opted in"
-        number = opted_in(number, look.from_strive(opted_in=True, effect=effect))
+        entry = look.from_strive(opted_in=True, effect="member stays opted in")
+        number = opted_in(number, entry)
+        if look.reading is not Reading.TRUE:
+            evidence.append(entry)
         if look.reading is Reading.FALSE:
             evidence.append(look.from_actionkit("overruled by the member's status"))
     elif _never_asked(look, number):
@@ -304,6 +306,8 @@ def link(look: ConsentLook, state: ConsentState) -> ConsentDecision:
     if status is not member.opt_in:
         to_strive = status
     to_actionkit = None if look.reading is _reading_of(status) else status
+    if look.reading is Reading.UNRECOGNISED or (look.reading is Reading.TRUE and not status):
+        evidence.append(look.from_actionkit("replaced by the member's status"))
     wanted = known.sent_actionkit
     unseen = wanted is not None and look.reading is not _reading_of(wanted)
     new = ConsentState(
