@@ -28,6 +28,7 @@ FAILED_ONCE = (
     pytest.param(35, "mild", id="35: the run had ended when its last answer was lost"),
     pytest.param(36, "mild", id="36: an overruled refusal after a crash"),
     pytest.param(123, "wild", id="123: the same, looked at twice"),
+    pytest.param(5, "wild", id="5: at a low pace a look for more sharers never got its turn"),
     pytest.param(6, "wild", id="6: staff ask before the pace is set"),
     pytest.param(28, "wild", id="28: history of what was recovered, lost in a second crash"),
     pytest.param(57, "mild", id="57: a claim taken for lost whose holder is in a crowd"),

@@ -47,6 +47,8 @@ ACTIONKIT: Final = "act.riverside.example"
 STRIVE: Final = "api.strive.example"
 PASSWORD: Final = "canary-password-7Qx"
 TICK_SECONDS: Final = 600
+MOST_CALLS: Final = 30_000
+"""Port calls of the longest run there should be, several times over."""
 WORKER_SECONDS: Final = 60
 STEP_SECONDS: Final = 120
 VISIBILITY_SECONDS: Final = 360
@@ -268,6 +270,9 @@ class Simulation:
         return left
 
     def settled(self) -> bool:
+        if self.wire.calls > MOST_CALLS:
+            self.loop.broken(f"it goes round and round: {self.unsettled()}")
+            return False
         if not self.staff_done or not self.bulk.empty or not self.live.empty:
             return False
         if self.bulk.dead_letters or self.live.dead_letters:
