@@ -177,28 +177,24 @@ class Batch:
 
     def _look(self) -> tuple[Grant, list[int], dict[int, Record], ActionKitLook] | None:
         """Reads our records, then ActionKit. Those who share a number with the users are records
-        too (A3): room for some is part of the grant. None: there were more than that, and more
-        than one user to look at."""
-        many = len(self._work.user_ids) // 10
-        rooms = (FEW_SHARERS, MANY_SHARERS) if many == 0 else (max(FEW_SHARERS, many),)
-        for room in rooms:
-            grant, turn = self._take_turn(room)
-            self._begun = frozenset(turn)
-            try:
-                records = self._people.records(turn)
-                user_ids = self._without_busy(turn, records)
-                spare = grant.records - len(turn)
-                look = self._look_at_actionkit(user_ids, records, spare)
-            except BaseException:
-                self.pacer.settle(grant)
-                raise
-            cut = look is None or (look.sharers and len(look.sharers) >= spare)
-            if look is not None and (not cut or (len(turn) == 1 and room == rooms[-1])):
-                return grant, user_ids, records, look
+        too (A3): room for some is part of the grant. None: there were more than that."""
+        alone = len(self._work.user_ids) == 1
+        last = alone and self._work.tries > 0
+        room = MANY_SHARERS if last else max(FEW_SHARERS, len(self._work.user_ids) // 10)
+        grant, turn = self._take_turn(room)
+        self._begun = frozenset(turn)
+        try:
+            records = self._people.records(turn)
+            user_ids = self._without_busy(turn, records)
+            spare = grant.records - len(turn)
+            look = self._look_at_actionkit(user_ids, records, spare)
+        except BaseException:
             self.pacer.settle(grant)
-            if len(self._work.user_ids) > 1:
-                return None
-        return None
+            raise
+        if look is None or (look.sharers and len(look.sharers) >= spare and not last):
+            self.pacer.settle(grant)
+            return None
+        return grant, user_ids, records, look
 
     def _take_turn(self, sharers: int) -> tuple[Grant, list[int]]:
         """A grant, and whom it is for; the others have to wait for the next one."""
@@ -206,12 +202,13 @@ class Batch:
         sql = self._account.connection is None or self._account.connection.actionkit_reads == "sql"
         lease = HTTP_LEASE_SECONDS if sql else self._world.limits.worker_seconds
         grant = self.pacer.take(len(user_ids) + sharers, TURN_SECONDS, lease)
-        spare = min(sharers, max(FEW_SHARERS, grant.records - len(user_ids)))
+        least = max(1, min(FEW_SHARERS, grant.records // 4))
+        spare = min(sharers, max(least, grant.records - len(user_ids)))
         return grant, user_ids[: max(1, grant.records - spare)]
 
     def _halve(self) -> None:
         """More people share a number than there was room for: each half is looked at by itself,
-        at last each user."""
+        at last each user, with room for many."""
         user_ids = self._work.user_ids
         half = len(user_ids) // 2
         for some in (user_ids[:half], user_ids[half:]):

@@ -26,6 +26,58 @@ from instep.adapters.answers import text_of
 from instep.use_cases.ports import ActionKitLook
 
 WIDTH: Final = 11
+CALLING_CODES: Final = {
+    "Argentina": "54",
+    "Australia": "61",
+    "Austria": "43",
+    "Belgium": "32",
+    "Brazil": "55",
+    "Chile": "56",
+    "China": "86",
+    "Colombia": "57",
+    "Denmark": "45",
+    "Ecuador": "593",
+    "Egypt": "20",
+    "El Salvador": "503",
+    "Finland": "358",
+    "France": "33",
+    "Germany": "49",
+    "Ghana": "233",
+    "Guatemala": "502",
+    "Honduras": "504",
+    "Hong Kong": "852",
+    "India": "91",
+    "Indonesia": "62",
+    "Ireland": "353",
+    "Israel": "972",
+    "Italy": "39",
+    "Japan": "81",
+    "Kenya": "254",
+    "Malaysia": "60",
+    "Mexico": "52",
+    "Netherlands": "31",
+    "New Zealand": "64",
+    "Nigeria": "234",
+    "Norway": "47",
+    "Pakistan": "92",
+    "Peru": "51",
+    "Philippines": "63",
+    "Poland": "48",
+    "Portugal": "351",
+    "Singapore": "65",
+    "South Africa": "27",
+    "South Korea": "82",
+    "Spain": "34",
+    "Sweden": "46",
+    "Switzerland": "41",
+    "Taiwan": "886",
+    "Turkey": "90",
+    "United Kingdom": "44",
+    "Venezuela": "58",
+    "Vietnam": "84",
+}
+"""Of users from other countries a number is known again where both spell it alike, or at the
+claim."""
 CROWD: Final = 4
 """A number that more users have is looked at with one user at a time."""
 
@@ -107,13 +159,20 @@ def _numbers(ids: str, calling_codes: Sequence[str]) -> str:
     """The users' numbers in all their spellings, with the phone rows they are of.
 
     ActionKit keeps a number's digits as they were typed, so each is looked for with and without
-    the calling codes, and their trunk 0; by equality, which an index can serve.
+    calling codes and trunk 0; by equality, which an index can serve.
     """
     theirs = f"core_phone p WHERE p.user_id IN ({ids}) AND p.normalized_phone <> ''"
+    names = " ".join(f"WHEN '{name}' THEN '{code}'" for name, code in CALLING_CODES.items())
+    abroad = (
+        f"(SELECT p.id, p.user_id, p.normalized_phone, CASE o.country {names} END AS code"  # noqa: S608
+        f" FROM core_phone p JOIN core_user o ON o.id = p.user_id WHERE o.id IN ({ids})) p"
+        " WHERE p.code IS NOT NULL AND p.normalized_phone <> ''"
+    )
     numbers = " UNION ".join(
         f"SELECT {number} AS number, p.user_id, p.id AS phone_id"  # noqa: S608 - integers
-        f" FROM {theirs}{condition}"
-        for number, condition in _spellings(calling_codes)
+        f" FROM {source}{condition}"
+        for source, spellings in ((theirs, _spellings(calling_codes)), (abroad, _SPELLINGS_ABROAD))
+        for number, condition in spellings
     )
     return f"({numbers})"
 
@@ -146,22 +205,33 @@ def _sharers(
     )
 
 
+_DIGITS: Final = "p.normalized_phone"
+_WITHOUT_TRUNK: Final = f"SUBSTRING({_DIGITS}, 2)"
+_TRUNK: Final = f" AND {_DIGITS} LIKE '0%'"
+
+_SPELLINGS_ABROAD: Final = (
+    (f"CONCAT('0', {_DIGITS})", ""),
+    (f"CONCAT(p.code, {_DIGITS})", ""),
+    (f"CONCAT(p.code, {_WITHOUT_TRUNK})", _TRUNK),
+)
+"""With the calling code of the user's country: (expression, condition)."""
+
+
 def _spellings(calling_codes: Sequence[str]) -> list[tuple[str, str]]:
-    """Other ways to type a number: (expression, condition)."""
-    digits = "p.normalized_phone"
-    spellings = [(digits, "")]
+    """Other ways to type a number: (expression, condition). The account's calling codes are tried
+    on every number; eleven digits or more may begin with the code of any country."""
+    spellings = [(_DIGITS, ""), (_WITHOUT_TRUNK, _TRUNK)]
     for code in calling_codes:
-        starts = f" AND {digits} LIKE '{int(code)}%'"
-        rest = f"SUBSTRING({digits}, {len(code) + 1})"
-        spellings += [(f"CONCAT('{int(code)}', {digits})", ""), (rest, starts)]
+        spellings.append((f"CONCAT('{int(code)}', {_DIGITS})", ""))
         if code != "1":  # no number of the North American plan begins with a trunk 0
-            trunk = f" AND {digits} LIKE '0%'"
             spellings += [
-                (f"CONCAT('0', {rest})", starts),
-                (f"CONCAT('{int(code)}', SUBSTRING({digits}, 2))", trunk),
-                (f"SUBSTRING({digits}, 2)", trunk),
-                (f"CONCAT('0', {digits})", ""),
+                (f"CONCAT('{int(code)}', {_WITHOUT_TRUNK})", _TRUNK),
+                (f"CONCAT('0', {_DIGITS})", ""),
             ]
+    for length in (1, 2, 3):
+        rest = f"SUBSTRING({_DIGITS}, {length + 1})"
+        long = f" AND LENGTH({_DIGITS}) > {7 + length}"
+        spellings += [(rest, long), (f"CONCAT('0', {rest})", long)]
     return spellings
 
 
