@@ -26,7 +26,8 @@ stop: dev ## ends what the others started
 	@$(DEV)/python -m local stop
 
 test: check ## every check and every test
-	$(DEV)/python -m pytest $(ARGS)
+	$(DEV)/python -m pytest -n 2 --ignore tests/e2e $(ARGS)
+	$(DEV)/python -m pytest tests/e2e $(ARGS)
 
 check: dev sam ## style, types and the template
 	$(DEV)/ruff check .
