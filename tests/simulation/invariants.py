@@ -411,6 +411,12 @@ def _canaries(s: Simulation) -> Iterator[str]:
 # --- the end state ----------------------------------------------------------------------------
 
 
+def _rule(s: Simulation, name: str, rule: str) -> str:
+    """The rule that decided last. Where a zip derives the state on both sides, they may agree by
+    themselves before a disturbed run looks again: then there was nothing to decide."""
+    return "" if s.story.derives and name in ("city", "state", "postal_code") else rule
+
+
 def end_state(s: Simulation) -> dict[str, Any]:
     """Everything that may not depend on what went wrong, without ids and times that may."""
     users, members = s.both_sides()
@@ -433,7 +439,8 @@ def end_state(s: Simulation) -> dict[str, Any]:
             "fields": {
                 names[field_id]: [
                     state.actionkit, state.strive,
-                    state.base and [state.base.actionkit, state.base.strive], state.rule,
+                    state.base and [state.base.actionkit, state.base.strive],
+                    _rule(s, names[field_id], state.rule),
                 ]
                 for field_id, state in sorted(record.fields.items())
             },

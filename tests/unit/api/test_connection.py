@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from instep.domain.account import Phase
+from instep.use_cases.pacing import pace_of
 from local.twins.http import Request, Response
 from local.twins.transport import TwinTransport
 from tests.unit.api.desk import NOW, OTHER_HOST, PASSWORD, Desk, linked, unlinked
@@ -203,7 +204,7 @@ def test_the_sample_counts_in_the_pace_of_an_account_that_is_on(desk: Desk) -> N
     desk.connect()
     pace = desk.users.get("demo", "pace")
     assert pace is not None
-    assert sum(records for _, records in pace["settled"]) == 5
+    assert sum(pace_of(pace).settled.values()) == 5
 
 
 # --- going on ---

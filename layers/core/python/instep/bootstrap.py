@@ -55,16 +55,21 @@ def environment(variables: Mapping[str, str]) -> Environment:
 
 def observed(handle: Handler) -> Handler:
     """The handler, with what it counted written to the log at the end, whatever its end."""
-    watch = LoggedWatch()
 
     @wraps(handle)
     def handled(event: dict[str, Any], context: Any) -> dict[str, Any]:
         try:
             return handle(event, context)
         finally:
-            watch.flush()
+            watch().flush()
 
     return handled
+
+
+@cache
+def watch() -> LoggedWatch:
+    """The one watch of this function: it knows whether anything was counted."""
+    return LoggedWatch()
 
 
 @cache
@@ -110,7 +115,7 @@ def build_world(env: Environment) -> World:
         ),
         clock=clock,
         ids=ids,
-        watch=LoggedWatch(),
+        watch=watch(),
         probe=LiveProbe(transport, clock, env.strive_api_url, env.admit_local_hosts),
         actionkit=clients.actionkit,
         strive=clients.strive,

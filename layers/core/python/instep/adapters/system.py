@@ -69,9 +69,11 @@ class LoggedWatch:
     def __init__(self, logger: Logger | None = None, metrics: Metrics | None = None) -> None:
         self._logger = logger or Logger()
         self._metrics = metrics or Metrics()
+        self._counted = False
 
     def count(self, metric: str, value: int = 1) -> None:
         self._metrics.add_metric(name=metric, unit=MetricUnit.Count, value=value)
+        self._counted = True
 
     def note(self, message: str, **details: Any) -> None:
         self._logger.info(message, extra={"details": details})
@@ -83,5 +85,6 @@ class LoggedWatch:
 
     def flush(self) -> None:
         """Writes what was counted; to be called at the end of an invocation."""
-        if self._metrics.metric_set:  # Powertools warns where there is nothing to write
+        if self._counted:  # Powertools warns where there is nothing to write
             self._metrics.flush_metrics()
+            self._counted = False
