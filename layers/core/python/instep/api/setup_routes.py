@@ -206,7 +206,7 @@ def _add_fields(app: APIGatewayHttpResolver, world: World) -> None:
     )
     def delete_field(account_id: str, field_id: str) -> Response[None]:
         remove_field(world, account_id, app.context["who"], field_id)
-        return Response(status_code=204)
+        return Response(status_code=204, body="")
 
 
 # --- what is shown ---
