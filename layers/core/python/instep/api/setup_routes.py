@@ -204,7 +204,7 @@ def _add_fields(app: APIGatewayHttpResolver, world: World) -> None:
     @app.delete(
         f"{ACCOUNT}/fields/<field_id>", summary="End a custom mapping", status_code=204, **docs
     )
-    def delete_field(account_id: str, field_id: str) -> Response[None]:
+    def delete_field(account_id: str, field_id: str) -> Response[str]:
         remove_field(world, account_id, app.context["who"], field_id)
         return Response(status_code=204, body="")
 
