@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from instep.domain.record import Status
-from instep.use_cases.runs import Interval, Run, ticked
+from instep.use_cases.runs import Interval, Run, ticked, ticked_off
+from instep.use_cases.work import Work
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STATUSES = (Status.SYNCED, Status.INELIGIBLE_NO_PHONE, Status.DUPLICATE_PHONE)
@@ -17,6 +19,10 @@ STATUSES = (Status.SYNCED, Status.INELIGIBLE_NO_PHONE, Status.DUPLICATE_PHONE)
 def run_of(batches: list[list[int]]) -> Run:
     opened = tuple(Interval(ids[0] - 1, ids[-1], len(ids), NOW) for ids in batches)
     return Run("r", "initial_sync", open=opened, cursor=opened[-1].upto if opened else 0)
+
+
+def work_on(ids: Iterable[int], apart: bool = False) -> Work:
+    return Work("riverside", 1, tuple(sorted(ids)), "initial_sync", "r", apart=apart)
 
 
 @st.composite
@@ -32,18 +38,20 @@ def test_a4_every_user_counts_once_however_often_they_are_worked_on(
 ) -> None:
     status = {one: STATUSES[one % 3] for ids in batches for one in ids}
     run = run_of(batches)
-    waiting = [list(ids) for ids in batches]
+    waiting = [work_on(ids) for ids in batches]
     rounds = 0
     while waiting:
         rounds += 1
         work = waiting.pop(data.draw(st.integers(0, len(waiting) - 1)))
-        again = data.draw(st.sets(st.sampled_from(work))) if rounds < 30 else set()
-        done = {one: status[one] for one in work if one not in again}
+        again = data.draw(st.sets(st.sampled_from(work.user_ids))) if rounds < 30 else set()
+        done = {one: status[one] for one in work.user_ids if one not in again}
         before = run.scanned
-        run = ticked(run, work[0], work[-1], done, again, NOW)
+        run = ticked_off(run, work, done, again, NOW)
         assert run.scanned >= before
-        if again:
-            waiting.append(sorted(again))
+        later = data.draw(st.sets(st.sampled_from(sorted(again)))) if again else set()
+        for some in (again - later, later):
+            if some:
+                waiting.append(work_on(some, apart=True))
         if rounds < 30 and data.draw(st.booleans()):
             waiting.append(work)  # delivered once more
     assert run.open == ()

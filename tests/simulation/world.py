@@ -173,6 +173,7 @@ class Simulation:
                     "cause": "check",
                     "run_id": "",
                     "tries": 0,
+                    "apart": False,
                     "bucket": "",
                 }
                 self.bulk.put(json.dumps(body), ACCOUNT, 0)

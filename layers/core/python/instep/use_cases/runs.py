@@ -19,6 +19,7 @@ from instep.use_cases.errors import NotFoundError
 from instep.use_cases.ports import NEW
 from instep.use_cases.records import counted
 from instep.use_cases.stored import dumped, loaded, run_key
+from instep.use_cases.work import Work
 from instep.use_cases.world import World
 
 RATE_SECONDS = 120
@@ -67,6 +68,17 @@ class Run:
 
 
 RUN: TypeAdapter[Run] = TypeAdapter(Run)
+
+
+def ticked_off(
+    run: Run, work: Work, done: Mapping[int, Status], again: Iterable[int], now: datetime
+) -> Run:
+    """The run after work of it. The users of a whole batch are ticked off with the gaps between
+    them, those who were put back one by one: others may be open between them."""
+    ids, waiting = work.user_ids, list(again)
+    for first, last in zip(ids, ids, strict=True) if work.apart else ((ids[0], ids[-1]),):
+        run = ticked(run, first, last, done, waiting, now)
+    return run
 
 
 def ticked(

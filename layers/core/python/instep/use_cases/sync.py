@@ -33,7 +33,7 @@ from instep.domain.plan import Change, Plan, Seen
 from instep.domain.record import Intent, NumberConsent, Record, Status
 from instep.domain.rules import Kind, Option
 from instep.use_cases.accounts import change_account, find_account
-from instep.use_cases.confirming import await_answers, look_at_bucket
+from instep.use_cases.confirming import CONFIRM, await_answers, look_at_bucket
 from instep.use_cases.errors import (
     AccountStopped,
     Busy,
@@ -46,7 +46,7 @@ from instep.use_cases.off_switch import stop_for_credentials
 from instep.use_cases.pacing import HTTP_LEASE_SECONDS, Grant, Pacer
 from instep.use_cases.ports import Act, ActionKit, ActionKitLook, Item, Strive
 from instep.use_cases.records import People
-from instep.use_cases.runs import change_run, ticked
+from instep.use_cases.runs import change_run, ticked_off
 from instep.use_cases.work import RECREATE, Work, put_work
 from instep.use_cases.world import World
 
@@ -145,6 +145,7 @@ class Batch:
         self._again: dict[int, float] = {}
         self._consents: dict[str, tuple[NumberConsent, int]] = {}
         self._entries: list[Item] = []
+        self._acted: list[int] = []
         self._confirm: list[int] = []
         self._member_holders: Mapping[int, int] = {}
         self._alone: list[int] = []
@@ -705,14 +706,14 @@ class Batch:
                 self._people.release_number(number, one.user_id)
             if one.plan.release_member is not None:
                 self._people.release_member(one.plan.release_member, one.user_id)
-            self._settled(stored)
+            self._settled(stored, acted=bool(one.done.actions))
             if one.done.refusal_restored:
                 self._look_again(one.user_id, 1)
 
-    def _settled(self, record: Record) -> None:
+    def _settled(self, record: Record, acted: bool = False) -> None:
         self._statuses[record.user_id] = record.status
         if record.awaits:
-            self._confirm.append(record.user_id)
+            (self._acted if acted else self._confirm).append(record.user_id)
 
     def _drop(self, one: Applying, applying: list[Applying], delay_seconds: float) -> None:
         """Gives the plan up, takes the intent off, and looks at the user again. Where something
@@ -779,29 +780,32 @@ class Batch:
     def _finish(self, rest: list[int]) -> None:
         """Puts back who is to be looked at again, and ticks off the others in their run."""
         self._store_entries()
-        put_work(self._world, self._lane, replace(self._work, tries=self._work.tries - 1), rest)
+        back = replace(self._work, apart=True)
+        put_work(self._world, self._lane, replace(back, tries=back.tries - 1), rest)
         by_delay: dict[int, list[int]] = {}
         for user_id, delay in self._again.items():
             by_delay.setdefault(max(1, round(delay)), []).append(user_id)
         for seconds, user_ids in sorted(by_delay.items()):
-            put_work(self._world, self._lane, self._work, user_ids, seconds)
+            put_work(self._world, self._lane, back, user_ids, seconds)
         for user_id in self._alone:
-            put_work(self._world, self._lane, self._work, [user_id])
+            put_work(self._world, self._lane, back, [user_id])
+        if self._acted:
+            await_answers(self._world, self._work, self._acted, 0)
         if self._confirm:
-            await_answers(self._world, self._work, self._confirm)
+            tries = self._work.tries + 1 if self._work.cause == CONFIRM else 0
+            await_answers(self._world, self._work, self._confirm, tries)
         if self._work.run_id:
             self._tick(rest)
 
     def _tick(self, rest: list[int]) -> None:
         now = self._world.clock.now()
-        first, last = self._work.user_ids[0], self._work.user_ids[-1]
         done = {k: v for k, v in self._statuses.items() if k not in self._again}
         again: Iterable[int] = [*self._again, *self._alone, *rest]
         change_run(
             self._world,
             self._account.account_id,
             self._work.run_id,
-            lambda run: ticked(run, first, last, done, again, now),
+            lambda run: ticked_off(run, self._work, done, again, now),
         )
 
 

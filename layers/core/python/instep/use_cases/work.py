@@ -20,8 +20,8 @@ RECREATE = "recreate"
 @dataclass(frozen=True, slots=True)
 class Work:
     """Users to be looked at. `tries` grows with each time the same users were put back; `cause`
-    is shown in the history; `run_id` is the run that counts them, "" for none. `bucket`: the users
-    are those noted there (use_cases/confirming)."""
+    is shown in the history; `run_id` is the run that counts them, "" for none. `apart`: others of
+    the run may lie between them. `bucket`: the users are those noted there (confirming)."""
 
     account_id: str
     epoch: int
@@ -29,6 +29,7 @@ class Work:
     cause: str
     run_id: str = ""
     tries: int = 0
+    apart: bool = False
     bucket: str = ""
 
     def body(self) -> dict[str, Any]:
@@ -40,6 +41,7 @@ class Work:
             "cause": self.cause,
             "run_id": self.run_id,
             "tries": self.tries,
+            "apart": self.apart,
             "bucket": self.bucket,
         }
 
@@ -53,7 +55,8 @@ def work_of(body: Mapping[str, Any]) -> Work:
         cause=body["cause"],
         run_id=body["run_id"],
         tries=body["tries"],
-        bucket=body["bucket"],
+        apart=body.get("apart", False),
+        bucket=body.get("bucket", ""),
     )
 
 
