@@ -13,14 +13,13 @@ from instep.use_cases.world import World
 
 CONFIRM = "confirm"
 """The cause of such looks; their `tries` count the looks that showed nothing yet."""
-FIRST_SECONDS = 60
+FIRST_SECONDS = 30
 LONGEST_SECONDS = 600
 KEPT_SECONDS = 86_400
 
 
-def await_answers(world: World, work: Work, user_ids: Sequence[int]) -> None:
-    """Has users looked at in a minute; if that is too early, later and later."""
-    tries = work.tries + 1 if work.cause == CONFIRM else 0
+def await_answers(world: World, work: Work, user_ids: Sequence[int], tries: int) -> None:
+    """Has users looked at in a minute or so; where `tries` looks showed nothing yet, later."""
     now = world.clock.now()
     due = now + timedelta(seconds=min(LONGEST_SECONDS, FIRST_SECONDS * 2**tries))
     due = due.replace(second=0, microsecond=0) + timedelta(minutes=1)
@@ -31,7 +30,7 @@ def await_answers(world: World, work: Work, user_ids: Sequence[int]) -> None:
     world.users.put(entry)
     if world.users.get(work.account_id, bucket) is None:
         # The message first: two of them do no harm, none would.
-        asked = replace(work, user_ids=(), cause=CONFIRM, run_id="", tries=tries, bucket=bucket)
+        asked = Work(work.account_id, work.epoch, (), CONFIRM, tries=tries, bucket=bucket)
         delay = int((due - now).total_seconds())
         world.bulk.send([asked.body()], work.account_id, delay)
         world.users.put({**key, "item": bucket})
