@@ -150,9 +150,10 @@ class Deployment:
         return self._stack.processes.log("aws").read_text(errors="replace")
 
     def faults(self) -> list[str]:
-        """What a worker raised; not that one was killed or took too long."""
+        """What a worker raised; not that one was killed, or took too long."""
         failed = re.findall(r"failed processing SQS batch.*", self.emulator_output())
-        return [line for line in failed if "process died" not in line and "timed out" not in line]
+        ended = ("process died", "exited immediately", "timed out")
+        return [line for line in failed if not any(end in line for end in ended)]
 
     def executions(self, machine: str) -> list[dict[str, Any]]:
         """All executions of a machine (its output's name), described."""

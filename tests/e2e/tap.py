@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import sys
 import threading
 from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,8 +22,7 @@ class Tap:
         self._lock = threading.Lock()
         self.bodies: list[str] = []
         self.doubled: frozenset[str] = frozenset()
-        self._listener = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._listener.daemon_threads = True
+        self._listener = _Listener(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._listener.server_address[1]}"
         self._thread = threading.Thread(target=self._listener.serve_forever, daemon=True)
         self._thread.start()
@@ -85,3 +85,13 @@ class Tap:
         with self._lock:
             self.bodies += bodies
         return any(json.loads(body)["account_id"] in self.doubled for body in bodies)
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A function that was killed waits for no answer."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
