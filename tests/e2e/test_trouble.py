@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -26,7 +27,7 @@ SEEDS: Final = tuple(range(101, 111))
 PEOPLE: Final = 60
 WORKER_SECONDS: Final = 24
 KILLS: Final = 14
-TROUBLE_SECONDS: Final = 90
+TROUBLE_SECONDS: Final = 150
 WRITES: Final = "POST|PATCH|DELETE"
 
 ACTIONKIT_FAULTS: Final = (
@@ -58,7 +59,7 @@ def disturbed(deployment: Deployment, whole_list: Joined) -> dict[int, Joined]:
                 one.twins.actionkit.faults.set(ACTIONKIT_FAULTS)
                 one.strive.faults.set(STRIVE_FAULTS)
             wait_for("it is on", lambda one=one: _on(one), 120, pause=0.5)  # type: ignore[misc]
-        _kill_workers(deployment, rng)
+        _kill_workers(deployment, accounts.values(), rng)
         for one in accounts.values():
             with one.twins.held():
                 one.twins.actionkit.faults.clear()
@@ -98,14 +99,18 @@ def _on(one: Joined) -> bool:
     return status == 200
 
 
-def _kill_workers(deployment: Deployment, rng: random.Random) -> None:
-    """Ends worker processes at once, now this one, now that one, while there is work for them."""
+def _kill_workers(deployment: Deployment, accounts: Iterable[Joined], rng: random.Random) -> None:
+    """Ends worker processes at once, now this one, now that one, until all had their trouble."""
+    untroubled = list(accounts)
     killed = 0
     until = time.monotonic() + TROUBLE_SECONDS
-    while killed < KILLS and time.monotonic() < until:
+    while killed < KILLS or untroubled:
+        assert time.monotonic() < until, f"{killed} killed, {len(untroubled)} accounts untroubled"
         time.sleep(rng.uniform(0.5, 3))
+        untroubled = [
+            one for one in untroubled if not (one.actionkit.faults.hits and one.strive.faults.hits)
+        ]
         processes = deployment.worker_processes()
-        if processes:
+        if processes and killed < 2 * KILLS:
             deployment.kill(rng.choice(processes))
             killed += 1
-    assert killed == KILLS
