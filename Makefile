@@ -8,10 +8,10 @@ DEV := .local/venvs/dev/bin
 SAM := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR=.local/sam .local/venvs/sam/bin/sam
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check stack twins stop bench simulate dev sam
+.PHONY: help run test e2e check stack twins stop bench simulate dev sam
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 run: dev ## local AWS, app, twins, an initial sync; stays until Ctrl-C (PEOPLE=5000, ARGS=)
 	@$(DEV)/python -m local run --people $(PEOPLE) $(ARGS)
@@ -25,8 +25,11 @@ twins: dev ## the twins alone (PEOPLE=5000, ARGS=)
 stop: dev ## ends what the others started
 	@$(DEV)/python -m local stop
 
-test: check ## every check and every test
+test: check ## every check and every test but the longest
 	$(DEV)/python -m pytest -n 2 --ignore tests/e2e $(ARGS)
+	$(DEV)/python -m pytest tests/e2e/test_refused.py tests/e2e/test_stop_and_go.py $(ARGS)
+
+e2e: dev sam ## all end-to-end tests, killed workers too: long
 	$(DEV)/python -m pytest tests/e2e $(ARGS)
 
 check: dev sam ## style, types and the template
