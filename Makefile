@@ -8,7 +8,7 @@ DEV := .local/venvs/dev/bin
 SAM := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR=.local/sam .local/venvs/sam/bin/sam
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e check stack twins stop bench simulate dev sam
+.PHONY: help run test endtoend check stack twins stop bench simulate dev sam
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -29,7 +29,7 @@ test: check ## every check and every test but the longest
 	$(DEV)/python -m pytest -n 2 --ignore tests/e2e $(ARGS)
 	$(DEV)/python -m pytest tests/e2e/test_refused.py tests/e2e/test_stop_and_go.py $(ARGS)
 
-e2e: dev sam ## all end-to-end tests, killed workers too: long
+endtoend: dev sam ## all end-to-end tests, killed workers too: long
 	$(DEV)/python -m pytest tests/e2e $(ARGS)
 
 check: dev sam ## style, types and the template
