@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
+from aws_lambda_powertools import Logger
 
 from instep.adapters.memory import ManualClock, MemoryWatch, SeededIds
 from instep.adapters.system import (
@@ -75,7 +76,8 @@ def test_waits_grow_but_not_for_ever() -> None:
 
 
 def test_what_operators_read(capsys: pytest.CaptureFixture[str]) -> None:
-    watch = LoggedWatch()
+    # A logger's stream is that of its making, and one service has one logger in a process.
+    watch = LoggedWatch(Logger(service="what-operators-read"))
     watch.note("looked", account_id="acme", level="no clash", name=7)
     watch.alarm("stuck", account_id="acme")
     watch.count("Looked", 3)
