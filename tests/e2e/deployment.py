@@ -224,7 +224,7 @@ class Deployment:
     def worker_processes(self) -> list[int]:
         """The processes of the emulator that run the worker, by id."""
         parent = str(self._stack.processes._pid("aws"))
-        command = ["ps", "-axo", "pid=,ppid=,command="]
+        command = ["ps", "-axww", "-o", "pid=,ppid=,command="]  # whole commands
         listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         rows = [line.split(maxsplit=2) for line in listed.splitlines()]
         return [

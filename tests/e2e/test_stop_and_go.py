@@ -17,8 +17,8 @@ from tests.e2e.deployment import Deployment, wait_for
 from tests.e2e.joined import Joined, join_story
 from tests.simulation.story import draw
 
-PEOPLE = 150
-RECORDS_PER_MINUTE = 700
+PEOPLE = 120
+RECORDS_PER_MINUTE = 600
 """Slow enough that there is a midway."""
 STOPPED_WITHIN_SECONDS = 60
 

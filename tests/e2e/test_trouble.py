@@ -59,12 +59,14 @@ def disturbed(deployment: Deployment, whole_list: Joined) -> dict[int, Joined]:
                 one.twins.actionkit.faults.set(ACTIONKIT_FAULTS)
                 one.strive.faults.set(STRIVE_FAULTS)
             wait_for("it is on", lambda one=one: _on(one), 120, pause=0.5)  # type: ignore[misc]
-        _kill_workers(deployment, accounts.values(), rng)
-        for one in accounts.values():
-            with one.twins.held():
-                one.twins.actionkit.faults.clear()
-                one.strive.faults.clear()
-        deployment.tap.doubled = frozenset()
+        try:
+            _kill_workers(deployment, accounts.values(), rng)
+        finally:
+            deployment.tap.doubled = frozenset()
+            for one in accounts.values():
+                with one.twins.held():
+                    one.twins.actionkit.faults.clear()
+                    one.strive.faults.clear()
         for one in accounts.values():
             one.follow()
     return accounts

@@ -36,8 +36,9 @@ def stop_for_credentials(world: World, account: Account, side: Side) -> None:
             return now
         return replace(now, phase=Phase.STOPPED_CREDENTIALS, reason=reason)
 
-    _, new = change_account(world, account.account_id, stopped)
+    old, new = change_account(world, account.account_id, stopped)
     if new.phase is Phase.STOPPED_CREDENTIALS and new.epoch == account.epoch:
         limit = new.settings.records_per_minute
         switch_pace(world.users, account.account_id, False, new.epoch, limit)
+    if old.phase is not new.phase:  # Of many workers who were refused, one tells of it.
         world.watch.alarm("credentials refused", account_id=account.account_id, side=side.value)
