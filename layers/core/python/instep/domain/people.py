@@ -45,7 +45,7 @@ class Phone:
 @dataclass(frozen=True, slots=True)
 class User:
     """An ActionKit user. `country` is ActionKit's English name; zip/state hold US addresses,
-    postal/region all others (F9)."""
+    postal/region all others (F9). `erased`: ActionKit shows that the person was erased (E1)."""
 
     user_id: int
     email: str
@@ -60,6 +60,7 @@ class User:
     fields: tuple[FieldRow, ...] = ()
     phones: tuple[Phone, ...] = ()
     usergroups: frozenset[int] = frozenset()
+    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)

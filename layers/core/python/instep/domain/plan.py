@@ -26,7 +26,10 @@ class Seen:
     `consent` is the consent record of the chosen number, `linked_consent` of the linked member's,
     `other_consents` those of the user's further numbers.
     `events` and `changes` are those of the linked and of the matched member, oldest first.
-    `recreate`: staff asked to make a deleted member again (U1).
+    `recreate`: staff asked to make a deleted member again (U1). `erase`: the person is to be
+    erased (E1). `bequest`: the record of a user who was merged into this one and still has a link,
+    where this one has none; `linked` is then that link's member. `heir`: what is kept of the user
+    whom this one was merged into (U3).
     """
 
     at: datetime
@@ -46,6 +49,9 @@ class Seen:
     events: tuple[SubscriptionEvent, ...] = ()
     changes: tuple[MemberChange, ...] = ()
     recreate: bool = False
+    erase: bool = False
+    bequest: Record | None = None
+    heir: Record | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,9 @@ class Plan:
     `join`, `leave`: Strive group ids. A plan concerns one member: where a link ends and another is
     to be made, these are two plans. `consent`: consent records to store, by number, before any
     effect (a refusal must outlive a crash).
-    `look_again`: users to be looked at because of this plan.
+    `look_again`: users to be looked at because of this plan. `take_over`: the user whose link this
+    one takes (a merge): its claims may be taken from it. `erase`: all that is kept of the person
+    is to be deleted, but the record and the consent of the numbers (E1).
     """
 
     record: Record
@@ -106,6 +114,8 @@ class Plan:
     evidence: tuple[Evidence, ...] = ()
     consent: Mapping[str, NumberConsent] = field(default_factory=dict)
     look_again: tuple[int, ...] = ()
+    take_over: int | None = None
+    erase: bool = False
 
     @property
     def writes(self) -> bool:

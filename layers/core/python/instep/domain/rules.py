@@ -60,7 +60,8 @@ class Rules:
 
     `first_activated_at`: a recognised false that somebody set later is a refusal (F11.1).
     `import_page_id`: actions on this page are our own writes. `closed_groups`: groups that carry a
-    flow now; whoever joins one is texted, so nobody joins by a backfill (P8).
+    flow now; whoever joins one is texted, so nobody joins by a backfill (P8). `refusals_only`: the
+    account is paused or being switched off: opt-outs are carried, nothing else is done (A5).
     """
 
     mappings: tuple[Mapping, ...]
@@ -74,3 +75,4 @@ class Rules:
     import_page_id: int | None = None
     primary_group: int | None = None
     closed_groups: frozenset[int] = frozenset()
+    refusals_only: bool = False

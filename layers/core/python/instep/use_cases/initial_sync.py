@@ -31,11 +31,10 @@ from instep.use_cases.runs import (
     find_run,
     store_run,
 )
-from instep.use_cases.work import BATCH, Work
+from instep.use_cases.work import BATCH, INITIAL_SYNC, Work
 from instep.use_cases.world import World
 
 MACHINE = "initial-sync"
-CAUSE = "initial_sync"
 WINDOW_SECONDS = 300
 WINDOW_USERS = 5_000
 """A window is what five minutes of the pace can read, at most this many users."""
@@ -322,7 +321,7 @@ def _send(
 ) -> None:
     for start in range(0, len(user_ids), BATCH):
         ids = tuple(user_ids[start : start + BATCH])
-        work = Work(account.account_id, account.epoch, ids, CAUSE, run_id)
+        work = Work(account.account_id, account.epoch, ids, INITIAL_SYNC, run_id)
         world.bulk.send([work.body()], account.account_id, delay)
 
 

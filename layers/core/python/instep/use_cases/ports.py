@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from instep.domain.people import Member, MemberChange, SubscriptionEvent, User
 from instep.domain.record import Draft
@@ -210,6 +210,42 @@ class ActionKitLook:
     sharers: tuple[User, ...] = ()
     actions_found: Mapping[str, int] = field(default_factory=dict)
     crowded: frozenset[int] = frozenset()
+    merged: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A user whom a read by id does not show: deleted, or merged into another (U3)."""
+
+    merged_into: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a feed was read: everything before `at`, and at `at` itself as much as `past` says
+    (for ActionKit up to that user id, for Strive that many rows; None: all of it)."""
+
+    at: datetime
+    past: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Somebody whom a feed names: an id (of a user or of a member) and when, by that side's clock.
+    `row`: the row that says so, where rows have an id; `group_id`: of a membership."""
+
+    id: int
+    at: datetime
+    row: int = 0
+    group_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """What a thousand users come to: how many rows, and the sum of their checksums."""
+
+    rows: int
+    sum: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,8 +322,42 @@ class ActionKit(Protocol):
         may be some who share no number once they are parsed, and at most `max_sharers`: those with
         the lowest ids. Of the users `only_lower`, sharers with higher ids may be left out."""
 
-    def confirm_deleted(self, user_id: int) -> bool:
-        """True if a read by id says 404."""
+    def find_gone(self, user_id: int) -> Gone | None:
+        """None if a read by id shows the user; Gone if it says 404 or leads to another user."""
+
+    def users_with(self, numbers: Sequence[str]) -> list[int]:
+        """Ids of all users who have one of the numbers (E.164), however it is typed: bare ids."""
+
+    # What changed (U3). Bare ids, times, counts and checksums: no records in the sense of A3.
+
+    def finds_changes_by(self) -> Literal["checksums", "times", "nothing"]:
+        """How changes can be found here: by SQL checksums; by REST lists filtered by time; or not
+        at all, so that everybody has to be looked at in turn."""
+
+    def sums(
+        self, first_bucket: int, last_bucket: int, userfields: Sequence[str]
+    ) -> dict[int, Sum]:
+        """For each thousand ids (bucket = id // 1000) that holds users: rows and sum of
+        checksums, of profile, named userfields, phones and usergroups. At most 2000 buckets."""
+
+    def checksums(self, after: int, upto: int, userfields: Sequence[str]) -> dict[int, int]:
+        """For each user above `after` up to and with `upto` (at most 5000 ids apart) the checksum
+        of all that a look would show of them: profile, named userfields with row times and
+        actions, phones with row times, usergroups, erasure."""
+
+    def checksums_of(self, user_ids: Sequence[int], userfields: Sequence[str]) -> dict[int, int]:
+        """The same, of these users (at most 1000)."""
+
+    def changed_since(self, after: Place, limit: int, userfields: Sequence[str]) -> list[Changed]:
+        """Users whose profile, named userfields or phones changed after a place, and users merged
+        away or into, in order of (time, user id): each (time, user) once, at most `limit`."""
+
+    def refusals_since(self, after: Place, limit: int, userfield: str) -> list[Changed]:
+        """Rows of the opt-in userfield with a recognised false, changed after a place, in order of
+        (time, row id): `id` is the user, `row` the row; `past` of the place is a row id here."""
+
+    def newest_change(self, userfields: Sequence[str]) -> datetime | None:
+        """The latest time in the tables that `changed_since` reads."""
 
     def user_ids_after(self, after: int, limit: int) -> list[int]:
         """Ids of users above `after`, ascending."""
@@ -329,6 +399,11 @@ class Group:
     flow_id: int | None = None
 
 
+Feed = Literal["members", "custom_values", "change_log", "events", "joins", "removals"]
+"""Where Strive tells of changed members: their rows, their custom fields' values, the change log,
+the subscription events, memberships of one group, memberships that ended."""
+
+
 class Strive(Protocol):
     """Strive for one campaign. Every method may raise Unauthorised, Busy, Unavailable."""
 
@@ -355,3 +430,24 @@ class Strive(Protocol):
     def join(self, group_id: int, member_id: int) -> None: ...
     def leave(self, group_id: int, member_id: int) -> None: ...
     def custom_fields(self) -> list[CustomField]: ...
+
+    # What changed (U4).
+
+    def changed_since(
+        self, feed: Feed, after: Place, limit: int, group_id: int = 0
+    ) -> tuple[list[Changed], Place]:
+        """Members named by a feed after a place, in the order of time, at most `limit` rows, and
+        the place after them; `joins` are those of one group. Fewer rows than `limit` (or none) is
+        the end of the feed for now."""
+
+    def newest(self, feed: Feed, group_id: int = 0) -> datetime | None:
+        """The latest time in a feed."""
+
+    def unsubscribed_since(self, after: Place, limit: int) -> tuple[list[Changed], Place]:
+        """As `changed_since`, of the events that are opt-outs; `row` is the event's id."""
+
+    def count_members(self, above: int = 0) -> int:
+        """How many members have an id above this."""
+
+    def member_ids(self, after: int, limit: int) -> list[int]:
+        """Ids of members above `after`, ascending."""

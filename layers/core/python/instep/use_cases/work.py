@@ -15,13 +15,25 @@ that 1000 users take no more than 30 requests."""
 
 RECREATE = "recreate"
 """The cause of work by which staff ask for a deleted member to be made again (U1)."""
+REFUSAL = "refusal"
+"""The cause of work that a feed of refusals asked for: done in a pause too (A5)."""
+ERASE = "erase"
+"""The cause of work by which a person is erased (E1)."""
+INITIAL_SYNC = "initial_sync"
+RELOOK = "relook"
+"""The causes whose writes are no accidents: initial syncs, and what staff changed in our own
+settings and confirmed (A6)."""
+RELEASED = "released"
+DISCARDED = "discarded"
+"""The causes of work by which staff decided about a hold, as `released/opt_outs/to_strive` (A6)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """Users to be looked at. `tries` grows with each time the same users were put back; `cause`
     is shown in the history; `run_id` is the run that counts them, "" for none. `apart`: others of
-    the run may lie between them. `bucket`: the users are those noted there (confirming)."""
+    the run may lie between them. `bucket`: the users are those noted there (confirming). `batch`:
+    which of the run's batches these users are of, where a run counts them by their ids."""
 
     account_id: str
     epoch: int
@@ -31,6 +43,7 @@ class Work:
     tries: int = 0
     apart: bool = False
     bucket: str = ""
+    batch: int = 0
 
     def body(self) -> dict[str, Any]:
         """The message."""
@@ -43,6 +56,7 @@ class Work:
             "tries": self.tries,
             "apart": self.apart,
             "bucket": self.bucket,
+            "batch": self.batch,
         }
 
 
@@ -57,6 +71,7 @@ def work_of(body: Mapping[str, Any]) -> Work:
         tries=body["tries"],
         apart=body.get("apart", False),
         bucket=body.get("bucket", ""),
+        batch=body.get("batch", 0),
     )
 
 
