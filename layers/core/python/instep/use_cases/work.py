@@ -33,7 +33,8 @@ class Work:
     """Users to be looked at. `tries` grows with each time the same users were put back; `cause`
     is shown in the history; `run_id` is the run that counts them, "" for none. `apart`: others of
     the run may lie between them. `bucket`: the users are those noted there (confirming). `batch`:
-    which of the run's batches these users are of, where a run counts them by their ids."""
+    which of the run's batches these users are of, where a run counts them by their ids.
+    `member_ids`: members whom somebody added to the primary group, to be made users (U5)."""
 
     account_id: str
     epoch: int
@@ -44,6 +45,7 @@ class Work:
     apart: bool = False
     bucket: str = ""
     batch: int = 0
+    member_ids: tuple[int, ...] = ()
 
     def body(self) -> dict[str, Any]:
         """The message."""
@@ -57,6 +59,7 @@ class Work:
             "apart": self.apart,
             "bucket": self.bucket,
             "batch": self.batch,
+            "member_ids": list(self.member_ids),
         }
 
 
@@ -72,6 +75,7 @@ def work_of(body: Mapping[str, Any]) -> Work:
         apart=body.get("apart", False),
         bucket=body.get("bucket", ""),
         batch=body.get("batch", 0),
+        member_ids=tuple(body.get("member_ids", ())),
     )
 
 
