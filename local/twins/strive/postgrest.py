@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from local.twins.http import Response, json_response
-from local.twins.strive.tables import VISIBLE_AT, Kind, Row, Table
+from local.twins.strive.tables import VISIBLE_AT, Kind, Row, Table, written
 
 JSON_TYPE: Final = "application/json; charset=utf-8"
 
@@ -90,11 +90,7 @@ def literal(kind: Kind, text: str) -> Any:
 
 def _time(text: str) -> str:
     at = datetime.fromisoformat(text)
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    # Rows hold milliseconds; a finer literal keeps its digits, and text still sorts like time.
-    fraction = f"{at.microsecond:06d}"
-    fraction = fraction[:3] + fraction[3:].rstrip("0")
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{fraction}+00:00"
+    return written(at.replace(tzinfo=UTC) if at.tzinfo is None else at, microseconds=True)
 
 
 def _not_a(kind: Kind, text: str) -> Refused:
@@ -155,7 +151,7 @@ def filter_of(table: Table, key: str, condition: str) -> Filter:
             raise Refused(400, "42883", f"operator does not exist for json: {name}")
         holds = lambda value: compare(value, right)  # noqa: E731
         values = (right,) if name == "eq" and kind != "json" else None
-        since = right if kind == "time" and name in ("gt", "gte") else None
+        since = right if kind == "time" and name in ("eq", "gt", "gte") else None
     elif name == "in":
         if kind == "json":
             raise Refused(400, "42883", "operator does not exist: json = json")

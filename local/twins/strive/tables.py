@@ -19,9 +19,13 @@ VISIBLE_AT: Final = "\0visible_at"
 """Where a row of a log keeps the time from which readers see it."""
 
 
-def written(at: datetime) -> str:
-    """A time as Strive writes it: milliseconds and an offset of zero."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds")
+def written(at: datetime, microseconds: bool = False) -> str:
+    """A time as Strive writes it: milliseconds, or microseconds where they are not zero, and an
+    offset of zero. Written so, text sorts like time."""
+    at = at.astimezone(UTC)
+    fraction = f"{at.microsecond:06d}"
+    finer = fraction[3:].rstrip("0") if microseconds else ""
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{fraction[:3]}{finer}+00:00"
 
 
 class Table:
@@ -89,11 +93,11 @@ class Table:
         row.update(changes)
 
     def remove(self, row: Row) -> None:
-        if self.log_clock is not None:
-            raise TypeError(f"{self.name} is a log")
         for column in self._indexes:
             self._leave(column, row)
         del self._rows[row[SEQ]]
+        if self.log_clock is not None:
+            self._log = [each for each in self._log if each is not row]
 
     def found(self, column: str, value: Any) -> list[Row]:
         """Rows whose indexed column has a value, in the order they were made."""

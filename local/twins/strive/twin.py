@@ -114,7 +114,7 @@ class StriveTwin(World):
         if name == "rpc/ping" and method in ("GET", "POST"):
             return Response(200, b'"pong"', {"Content-Type": JSON_TYPE})
         table = self.tables.get(name)
-        if table is None:
+        if table is None or not self._has_table(name):
             raise Refused(
                 404, "PGRST205", f"Could not find the table 'public.{name}' in the schema cache"
             )
@@ -133,8 +133,19 @@ class StriveTwin(World):
         }
         write = writes.get((method, name))
         if write is None or not self._writable(method, name):
-            raise Refused(403, "42501", f"permission denied for table {name}")
+            status = self._unknowns.refused_write_status
+            if status == 403:
+                raise Refused(status, "42501", f"permission denied for table {name}")
+            raise Refused(status, "PGRST117", f"Unsupported HTTP method: {method}")
         return write(campaigns, request, by)
+
+    def _has_table(self, name: str) -> bool:
+        unknowns = self._unknowns
+        return {
+            "member_change_log": unknowns.change_log_table,
+            "members_custom_fields": unknowns.custom_values_table,
+            "member_group_delete_log": unknowns.removals_table,
+        }.get(name, True)
 
     def _writable(self, method: str, name: str) -> bool:
         if name != "members":

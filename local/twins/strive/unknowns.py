@@ -44,17 +44,29 @@ class Unknowns:
     delete_members: bool = True
     write_groups: bool = True
     """Whether groups and memberships can be written on their own paths."""
+    refused_write_status: int = 403
+    """What a write that Strive does not have answers: 403 as a database does, or 404 or 405."""
     source_column: bool = False
     """Whether members have a column `source`."""
 
+    change_log_table: bool = True
+    """Whether there is a member_change_log."""
+    custom_values_table: bool = True
+    """Whether there is a members_custom_fields."""
+    removals_table: bool = True
+    """Whether there is a member_group_delete_log."""
+    deletions_leave_logs: bool = True
+    """Whether a deleted member's logs stay, with a row of the deletion; else nothing is left."""
     own_writes_logged: bool = True
     """Whether writes by API are in member_change_log."""
     api_change_type: str = "api"
     """The change_type of writes by API."""
     log_latency_seconds: float = 0.0
-    """How long after a change its log row and subscription event can be read."""
+    """How long after a change its log row, subscription event or removal can be read."""
     clock_skew_seconds: float = 0.0
     """How far Strive's clock is ahead."""
+    microseconds: bool = False
+    """Whether times have microseconds; else milliseconds."""
     group_changes_move_updated_at: bool = False
     custom_changes_move_updated_at: bool = True
     opt_in_changes_move_updated_at: bool = True

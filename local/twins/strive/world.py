@@ -240,10 +240,10 @@ class World:
         return self._clock() + timedelta(seconds=self._unknowns.clock_skew_seconds)
 
     def now_written(self) -> str:
-        return written(self.now())
+        return self._at(None)
 
     def _at(self, at: datetime | None) -> str:
-        return written(at or self.now())
+        return written(at or self.now(), self._unknowns.microseconds)
 
     def _new_id(self, kind: str) -> int:
         number = self._next_ids[kind]
@@ -400,7 +400,8 @@ class World:
         return self.change_member(self._members[member_id], values, organizer(organizer_id), at)
 
     def delete_member(self, member_id: int, organizer_id: int = 1) -> None:
-        """Deletes a member and the memberships; logs and messages stay."""
+        """Deletes a member and the memberships. Messages stay, and logs as `deletions_leave_logs`
+        says: without them it is what an erasure may look like."""
         self.remove_member(self._members[member_id], organizer(organizer_id))
 
     def create_member(
@@ -506,7 +507,13 @@ class World:
         self.tables["members"].remove(row)
         del self._members[row["id"]]
         del self._by_number[row["campaign_id"], row["phone_number"]]
-        self._log(row, "deleted", {"phone_number": row["phone_number"]}, None, by, stamp)
+        if self._unknowns.deletions_leave_logs:
+            self._log(row, "deleted", {"phone_number": row["phone_number"]}, None, by, stamp)
+            return
+        for name in ("member_change_log", "subscription_events", "member_group_delete_log"):
+            log = self.tables[name]
+            for entry in log.found("member_id", row["id"]):
+                log.remove(entry)
 
     def text_in(
         self,
@@ -587,12 +594,12 @@ class World:
         return True
 
     def _stamp(self, row: Row, at: str) -> str:
-        """The new updated_at: later than the old one even within a millisecond, since a
-        conditional write rests on it."""
+        """The new updated_at: later than the old one even at one moment, since a conditional write
+        rests on it."""
         before: str = row["updated_at"]
         if at > before:
             return at
-        return written(datetime.fromisoformat(before) + timedelta(milliseconds=1))
+        return written(datetime.fromisoformat(before) + timedelta(milliseconds=1), True)
 
     def _set_custom_value(
         self, row: Row, field: str, value: Any, stamp: str, kept: bool = True
@@ -654,7 +661,7 @@ class World:
 
     def _late(self) -> dict[str, str]:
         latency = self._unknowns.log_latency_seconds
-        return {VISIBLE_AT: written(self.now() + timedelta(seconds=latency))} if latency else {}
+        return {VISIBLE_AT: self._at(self.now() + timedelta(seconds=latency))} if latency else {}
 
     # --- groups ---------------------------------------------------------------------------------
 
@@ -793,6 +800,7 @@ class World:
                 "delete_source_id": int(by.ref),
                 "removed_by": by.user_id,
                 "member_removed_on": stamp,
+                **self._late(),
             }
         )
         self._group_change_moves(self._members[member_id], stamp)

@@ -1,59 +1,18 @@
-"""Strive's HTTP API for one campaign.
-
-What is public of it is little, so this file rests on assumptions; all of them are here and, with
-what one sees if they are wrong, in `docs/assumptions.md`:
-
- 1. PostgREST conventions: bare JSON arrays, `column=operator.value` filters, `select`, `order`,
-    `limit`, `offset`, `Prefer`, `Content-Range`, errors as `{code, message, …}`.
- 2. Every table but `campaigns` has `campaign_id`; `members`, `groups`, `subscription_events` have
-    an ascending `id`, by which they are paged.
- 3. A campaign has one member for each number, stored as E.164.
- 4. `PATCH /members` exists, its filters are its condition, and it answers the changed rows.
- 5. `updated_at` moves with every change of a column, of `opt_in` and of `custom`, and what is
-    shown of it compares equal to itself in a filter.
- 6. `POST /members` creates a member without groups and with the `opt_in` it is sent.
- 7. `POST /groups`, `POST` and `DELETE /groups_members` exist.
- 8. `custom` is an object by API name; a write may replace it whole, so all of it is sent.
- 9. In `member_change_log` `change_action` names the column (a custom field as `custom.NAME`), or
-    the two values are objects with the changed columns as keys.
-10. `subscription_events.unsubscribe` is true for every opt-out, whoever made it.
-11. 401 and 403 mean the key; 429 and 503 that it is too much.
-"""
+"""The port Strive: members, groups and custom fields."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import quote
 
-from instep.adapters.answers import (
-    REFUSED,
-    error_of,
-    json_of,
-    text_of,
-    time_of,
-    unanswered,
-    unreadable,
-)
-from instep.adapters.transport import encoded
+from instep.adapters.answers import REFUSED, text_of, time_of, unreadable
+from instep.adapters.strive.feeds import Feeds
+from instep.adapters.strive.tables import PAGE, Query, Row, chunks, rows_of
 from instep.domain.people import Member, MemberChange, Side, SubscriptionEvent
 from instep.domain.record import Draft
 from instep.use_cases.errors import ConfigurationError, Rejected
-from instep.use_cases.ports import (
-    CustomField,
-    Group,
-    HttpAnswer,
-    HttpRequest,
-    NoAnswerError,
-    Transport,
-)
+from instep.use_cases.ports import CustomField, Group, HttpAnswer, NoAnswerError, Transport
 
-PAGE: Final = 1000
-"""Rows asked for at once; Strive may have a lower cap and then answers fewer."""
-MAX_QUERY: Final = 5900
-"""Characters of a query string: with the rest of the URL below 6000."""
 SOURCE: Final = "ActionKit"
 """The source of a member that the sync creates, where Strive has a place for it (U1)."""
 
@@ -62,18 +21,12 @@ MEMBER_COLUMNS: Final = (
     "custom,groups,created_at,updated_at"
 )
 
-Row = Mapping[str, Any]
-Query = tuple[tuple[str, str], ...]
 
-
-class StriveClient:
+class StriveClient(Feeds):
     """The port Strive."""
 
     def __init__(self, transport: Transport, base_url: str, api_key: str, campaign_id: int) -> None:
-        self._transport = transport
-        self._base_url = base_url.rstrip("/")
-        self._api_key = api_key
-        self._campaign_id = campaign_id
+        super().__init__(transport, base_url, api_key, campaign_id)
         self._customs: dict[tuple[int, str], Mapping[str, Any]] = {}
         self._has_source: bool | None = None
 
@@ -86,7 +39,7 @@ class StriveClient:
         answer = self._checked(
             "campaigns", (("id", f"eq.{self._campaign_id}"), ("select", "id"), ("limit", "1"))
         )
-        if not _rows(answer):
+        if not rows_of(answer):
             raise ConfigurationError(
                 "strive_campaign",
                 "The Strive key does not show a campaign of this id.",
@@ -192,7 +145,7 @@ class StriveClient:
                 return None
             body["custom"] = {**seen, **custom}
         answer = self._write("PATCH", "members", self._as_seen(member), body, "representation")
-        rows = _rows(answer)
+        rows = rows_of(answer)
         if rows is None:
             raise unreadable(Side.STRIVE, writing=True)
         return self._member(rows[0]) if rows else None
@@ -202,6 +155,9 @@ class StriveClient:
             *self._mine(),
             ("id", f"eq.{member.member_id}"),
             ("updated_at", f"eq.{member.version}"),
+            # Should an opt-out not move `updated_at`, it is still never written over. Null, which
+            # is seen as opted out, is distinct from true.
+            ("opt_in", "is.true" if member.opt_in else "isdistinct.true"),
             ("select", MEMBER_COLUMNS),
         )
 
@@ -214,7 +170,7 @@ class StriveClient:
                 self._member(row)
         return self._customs.get(key)
 
-    # --- feeds ---
+    # --- events and changes of members ---
 
     def events(self, member_ids: Sequence[int]) -> dict[int, tuple[SubscriptionEvent, ...]]:
         """The subscription events of members, oldest first."""
@@ -245,7 +201,7 @@ class StriveClient:
     def changes(self, member_ids: Sequence[int]) -> dict[int, tuple[MemberChange, ...]]:
         """The change log of members, oldest first."""
         found: dict[int, list[MemberChange]] = {}
-        for values in _chunks([str(one) for one in member_ids], self._room("member_id")):
+        for values in chunks([str(one) for one in member_ids], self._room("member_id")):
             for row in self._log_rows(values):
                 for change in _changes(row):
                     found.setdefault(change.member_id, []).append(change)
@@ -289,7 +245,7 @@ class StriveClient:
     def create_group(self, name: str) -> Group:
         """Makes a group, without a flow; one that exists by this name is that group."""
         body = {"campaign_id": self._campaign_id, "name": name}
-        rows = _rows(self._write("POST", "groups", (), body, "representation", exists=True))
+        rows = rows_of(self._write("POST", "groups", (), body, "representation", exists=True))
         if not rows:
             named: Query = (*self._mine(), ("name", f"eq.{name}"))
             rows = self._all_rows("groups", "id", named, "id,name,flow_id")
@@ -315,121 +271,6 @@ class StriveClient:
             CustomField(text_of(row["field"]), text_of(row.get("label")), text_of(row.get("type")))
             for row in rows
         ]
-
-    # --- reading ---
-
-    def _mine(self) -> Query:
-        return (("campaign_id", f"eq.{self._campaign_id}"),)
-
-    def _room(self, column: str) -> int:
-        """Characters of an encoded list of values that fit into a query string."""
-        rest = (*self._mine(), (column, "in.()"), ("select", MEMBER_COLUMNS), ("order", "id.asc"))
-        paging = len(f"&limit={PAGE}&id=gt.{2**63}&updated_at=gte.{'%3A' * 40}&offset={PAGE}")
-        return MAX_QUERY - len(encoded(rest)) - paging
-
-    def _listed_rows(
-        self, table: str, column: str, values: Iterable[str], select: str
-    ) -> list[Row]:
-        """Rows whose column has one of the values, by id."""
-        found: list[Row] = []
-        for some in _chunks(list(dict.fromkeys(values)), self._room(column)):
-            among: Query = (*self._mine(), (column, f"in.({','.join(some)})"))
-            # An id can be filtered twice: both conditions hold.
-            found += self._all_rows(table, "id", among, select)
-        return found
-
-    def _all_rows(self, table: str, key: str, query: Query, select: str) -> list[Row]:
-        """All rows, page by page, in the order of their key. A page that is shorter than asked is
-        the last only if it is empty or the total says so: Strive may have a cap of its own."""
-        found: list[Row] = []
-        after: Query = ()
-        while True:
-            rows, total = self._read(
-                table,
-                (
-                    *query,
-                    *after,
-                    ("select", select),
-                    ("order", f"{key}.asc"),
-                    ("limit", str(PAGE)),
-                ),
-                count=True,
-            )
-            found += rows
-            if not rows or (total is not None and len(rows) >= total):
-                return found
-            if after == (following := ((key, f"gt.{rows[-1][key]}"),)):
-                raise unreadable(Side.STRIVE, writing=False)
-            after = following
-
-    def _read(self, table: str, query: Query, count: bool = False) -> tuple[list[Row], int | None]:
-        """Rows, and how many there are in all where the answer tells."""
-        headers = {"Prefer": "count=exact"} if count else {}
-        try:
-            answer = self._attempt("GET", table, query, headers=headers)
-        except NoAnswerError as error:
-            raise unanswered(Side.STRIVE, error, writing=False) from None
-        if answer.status not in (200, 206):
-            raise error_of(Side.STRIVE, answer, writing=False, fields=())
-        rows = _rows(answer)
-        if rows is None:
-            raise unreadable(Side.STRIVE, writing=False)
-        total = answer.headers.get("content-range", "").rpartition("/")[2]
-        return rows, int(total) if total.isascii() and total.isdigit() else None
-
-    # --- HTTP ---
-
-    def _write(
-        self,
-        method: str,
-        table: str,
-        query: Query,
-        body: Mapping[str, Any] | None = None,
-        answer_with: str = "minimal",
-        exists: bool = False,
-    ) -> HttpAnswer:
-        """A write's answer; with `exists` also the one that says that it is there already."""
-        try:
-            answer = self._attempt(method, table, query, body, {"Prefer": f"return={answer_with}"})
-        except NoAnswerError as error:
-            raise unanswered(Side.STRIVE, error, writing=True) from None
-        if answer.status not in (200, 201, 204) and not (exists and _is_duplicate(answer)):
-            raise error_of(Side.STRIVE, answer, True, _refused_columns(answer, body or {}))
-        return answer
-
-    def _attempt(
-        self,
-        method: str,
-        path: str,
-        query: Query,
-        body: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> HttpAnswer:
-        content = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
-        return self._transport.send(
-            HttpRequest(
-                method,
-                f"{self._base_url}/{path}",
-                query,
-                {
-                    "Authorization": f"Bearer {self._api_key}",
-                    "Accept": "application/json",
-                    **({"Content-Type": "application/json"} if content else {}),
-                    **(headers or {}),
-                },
-                content,
-            )
-        )
-
-
-def _rows(answer: HttpAnswer) -> list[Row] | None:
-    """The rows of an answer; None if it holds none, not even an empty list of them."""
-    rows = json_of(answer)
-    if isinstance(rows, dict) and "id" in rows:
-        rows = [rows]
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        return None
-    return rows
 
 
 def _changes(row: Row) -> Iterator[MemberChange]:
@@ -457,30 +298,3 @@ def _changes(row: Row) -> Iterator[MemberChange]:
             source=text_of(row.get("change_type")),
             at=at,
         )
-
-
-def _is_duplicate(answer: HttpAnswer) -> bool:
-    """A 409 for a unique key, not for a group or member that does not exist."""
-    body = json_of(answer)
-    code = body.get("code") if isinstance(body, dict) else None
-    return answer.status == 409 and code in (None, "23505")
-
-
-def _refused_columns(answer: HttpAnswer, sent: Collection[str]) -> list[str]:
-    """Which of the columns sent the error's message names, in quotes as the database does."""
-    body = json_of(answer)
-    message = text_of(body.get("message")) if isinstance(body, dict) else ""
-    return [name for name in re.findall(r"[\"'](\w+)[\"']", message) if name in sent]
-
-
-def _chunks(values: Sequence[str], room: int) -> Iterator[Sequence[str]]:
-    """The values in lists that fit into `room` characters of a query string each."""
-    start, used = 0, 0
-    for place, value in enumerate(values):
-        size = len(quote(value, safe="")) + len("%2C")
-        if used + size > room and place > start:
-            yield values[start:place]
-            start, used = place, 0
-        used += size
-    if start < len(values):
-        yield values[start:]
