@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from instep.use_cases.errors import (
     Unauthorised,
     Unavailable,
 )
-from instep.use_cases.ports import CustomField, Group, HttpAnswer, HttpRequest, Strive
+from instep.use_cases.ports import CustomField, Group, HttpAnswer, HttpRequest, Place, Strive
 from local.twins.http import Fault
 from local.twins.strive import Campaign, StriveTwin
 from local.twins.transport import TwinTransport
@@ -426,6 +426,7 @@ def test_custom_fields(client: StriveClient, twin: StriveTwin, campaign: Campaig
 # --- errors ---------------------------------------------------------------------------------
 
 SEEN = Member(1, ANA, opt_in=True, version="2026-03-01T12:00:00.000+00:00")
+PLACE = Place(datetime(2026, 3, 1, tzinfo=UTC))
 READS: dict[str, Callable[[StriveClient], object]] = {
     "members_by_number": lambda client: client.members_by_number([ANA]),
     "members_by_id": lambda client: client.members_by_id([1]),
@@ -433,6 +434,11 @@ READS: dict[str, Callable[[StriveClient], object]] = {
     "changes": lambda client: client.changes([1]),
     "groups": lambda client: client.groups(),
     "custom_fields": lambda client: client.custom_fields(),
+    "changed_since": lambda client: client.changed_since("members", PLACE, 9),
+    "newest": lambda client: client.newest("removals"),
+    "unsubscribed_since": lambda client: client.unsubscribed_since(PLACE, 9),
+    "count_members": lambda client: client.count_members(),
+    "member_ids": lambda client: client.member_ids(0, 9),
 }
 WRITES: dict[str, Callable[[StriveClient], object]] = {
     "create_member": lambda client: client.create_member(Draft(ANA, True)),

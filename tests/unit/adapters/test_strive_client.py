@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from instep.adapters.strive import StriveClient
 from instep.domain.people import Member
 from instep.use_cases.errors import ConfigurationError, Rejected, Unavailable
-from instep.use_cases.ports import Group
+from instep.use_cases.ports import Changed, Feed, Group, Place
 from tests.unit.adapters.script import Call, Script
 
 ANA = "+12025550101"
@@ -85,8 +87,16 @@ def test_a_conditional_write_names_the_version_exactly() -> None:
     query = script.query()
     assert query["updated_at"] == "eq.2026-03-01T12:00:00.123456+00:00"
     assert (query["id"], query["campaign_id"]) == ("eq.1", "eq.301")
+    assert query["opt_in"] == "is.true"
     assert script.body() == {"city": "Troy", "opt_in": True}
     assert script.sent[0].headers["Prefer"] == "return=representation"
+
+
+def test_a_write_to_a_member_without_an_opt_in_is_one_to_who_is_out() -> None:
+    """Null is shown as opted out; `isdistinct` holds for false and for null."""
+    with Script(Call("PATCH", "members", 200, [])) as script:
+        client(script).patch_member(replace(SEEN, opt_in=False), {"city": "Troy"}, {}, None)
+    assert script.query()["opt_in"] == "isdistinct.true"
 
 
 @pytest.mark.parametrize(("status", "body"), [(204, None), (200, "ok")])
@@ -182,3 +192,100 @@ def test_a_host_that_is_no_strive_is_unreachable(status: int) -> None:
         with pytest.raises(ConfigurationError) as refusal:
             client(script).check()
         assert (refusal.value.code, refusal.value.status) == ("strive_unreachable", 503)
+
+
+# --- what changed ---------------------------------------------------------------------------
+
+AT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+def event(event_id: int, at: str, member_id: int = 1) -> dict[str, Any]:
+    return {"id": event_id, "member_id": member_id, "created_at": at}
+
+
+def test_a_walk_of_a_strive_that_does_not_count() -> None:
+    """The rest of a time by key, then all that is later; only an empty page is the last. Times
+    come back as precise as they were, however they are written."""
+    with Script(
+        Call("GET", "subscription_events", body=[event(4, "2026-03-01T12:00:00.123456+00:00")]),
+        Call("GET", "subscription_events", body=[event(5, "2026-03-01 13:00:00.123456+01")]),
+        Call("GET", "subscription_events", body=[]),
+        Call("GET", "subscription_events", body=[event(3, "2026-03-01T12:00:00.5Z")]),
+        Call("GET", "subscription_events", body=[]),
+        Call("GET", "subscription_events", body=[]),
+    ) as script:
+        found, place = client(script).changed_since("events", Place(AT, 0), 9)
+    later = AT.replace(microsecond=500_000)
+    assert found == [Changed(1, AT, 4), Changed(1, AT, 5), Changed(1, later, 3)]
+    assert place == Place(later, 3)
+    asked = [(script.query(n)["created_at"], script.query(n).get("id")) for n in range(6)]
+    assert asked == [
+        ("gte.2026-03-01T12:00:00.123456+00:00", None),
+        ("eq.2026-03-01T12:00:00.123456+00:00", "gt.4"),
+        ("eq.2026-03-01T12:00:00.123456+00:00", "gt.5"),
+        ("gt.2026-03-01T12:00:00.123456+00:00", None),
+        ("eq.2026-03-01T12:00:00.500000+00:00", "gt.3"),
+        ("gt.2026-03-01T12:00:00.500000+00:00", None),
+    ]
+    assert script.query()["order"] == "created_at.asc,id.asc"
+    assert script.query()["select"] == "created_at,member_id,id"
+
+
+def test_no_more_is_asked_for_than_the_limit() -> None:
+    rows = [event(4, "2026-03-01T12:00:00Z"), event(5, "2026-03-01T12:00:00Z")]
+    with Script(Call("GET", "subscription_events", body=rows)) as script:
+        found, _ = client(script).unsubscribed_since(Place(AT), 2)
+    assert len(found) == 2
+    assert script.query()["limit"] == "2"
+    assert script.query()["unsubscribe"] == "is.true"
+
+
+def test_a_feed_that_does_not_turn_its_pages_is_unreadable() -> None:
+    page = Call("GET", "subscription_events", body=[event(4, "2026-03-01T12:00:01Z")])
+    with Script(page, page) as script, pytest.raises(Unavailable):
+        client(script).changed_since("events", Place(AT), 9)
+    ids = Call("GET", "members", body=[{"id": 4}])
+    with Script(ids, ids) as script, pytest.raises(Unavailable):
+        client(script).member_ids(0, 9)
+
+
+def test_a_change_without_a_time_is_unreadable() -> None:
+    page = Call("GET", "subscription_events", body=[event(4, "soon")])
+    with Script(page) as script, pytest.raises(Unavailable):
+        client(script).changed_since("events", Place(AT), 9)
+
+
+def test_members_of_a_strive_that_does_not_count_are_counted() -> None:
+    with Script(
+        Call("GET", "members", body=[{"id": 4}]),
+        Call("GET", "members", body=[{"id": 4}, {"id": 6}]),
+        Call("GET", "members", body=[{"id": 9}]),
+        Call("GET", "members", body=[]),
+        Call("GET", "members", body=[]),
+    ) as script:
+        assert client(script).count_members(2) == 3
+    assert [script.query(n)["id"] for n in range(5)] == ["gt.2", "gt.2", "gt.6", "gt.9", "gt.9"]
+
+
+@pytest.mark.parametrize("code", ["PGRST205", "42P01"])
+def test_a_table_that_is_not_there_is_asked_once(code: str) -> None:
+    with Script(Call("GET", "member_change_log", 404, {"code": code})) as script:
+        asked = client(script)
+        assert asked.changed_since("change_log", Place(AT), 9) == ([], Place(AT))
+        assert asked.newest("change_log") is None
+        assert asked.changes([1]) == {}
+
+
+@pytest.mark.parametrize(
+    ("feed", "table", "body"),
+    [
+        ("members", "members", {"code": "PGRST205"}),
+        ("events", "subscription_events", {"code": "42P01"}),
+        ("change_log", "member_change_log", "<html>no such host</html>"),
+        ("removals", "member_group_delete_log", {"code": "PGRST202"}),
+    ],
+)
+def test_what_else_is_not_found_is_no_empty_feed(feed: Feed, table: str, body: Any) -> None:
+    """Without members or consent events there is no sync, and a gateway's 404 says nothing."""
+    with Script(Call("GET", table, 404, body)) as script, pytest.raises(Rejected):
+        client(script).changed_since(feed, Place(AT), 9)

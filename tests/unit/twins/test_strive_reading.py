@@ -245,3 +245,18 @@ def test_a_log_is_read_from_a_time_on(strive: Strive) -> None:
     assert [row["change_action"] for row in log] == ["created", "created"]
     ids = ",".join(str(row["member_id"]) for row in log[:1])
     assert strive.get("/member_change_log", member_id=f"in.({ids})") == log[:1]
+
+
+@pytest.mark.parametrize(
+    ("switch", "table"),
+    [
+        ("change_log_table", "member_change_log"),
+        ("custom_values_table", "members_custom_fields"),
+        ("removals_table", "member_group_delete_log"),
+    ],
+)
+def test_tables_that_strive_may_not_have(strive: Strive, switch: str, table: str) -> None:
+    assert strive.ask("GET", f"/{table}").status == 200
+    strive.twin._switch({switch: False})
+    answer = strive.ask("GET", f"/{table}")
+    assert (answer.status, answer.json()["code"]) == (404, "PGRST205")

@@ -270,6 +270,23 @@ def test_delete() -> None:
     assert made(strive)["id"] != ana["id"]
 
 
+def test_a_deletion_may_leave_nothing_behind() -> None:
+    """As an erasure would: the other members' logs stay."""
+    strive = Strive(deletions_leave_logs=False)
+    groups = [{"name": "Canvass"}]
+    ana, bo = made(strive, opt_in=True, groups=groups), made(strive, BO, opt_in=True)
+    strive.twin.text_in(ana["id"], "STOP")
+    strive.twin.delete_member(ana["id"])
+    assert [row["member_id"] for row in strive.get("/member_change_log")] == [bo["id"]]
+    assert [row["member_id"] for row in strive.get("/subscription_events")] == [bo["id"]]
+    assert strive.get("/member_group_delete_log") == strive.get("/groups_members") == []
+    strive.clock.forward(1)
+    strive.twin.edit_member(bo["id"], city="Bath")
+    log = strive.get("/member_change_log", updated_at="gte.2026-03-01T12:00:01Z")
+    assert [row["change_action"] for row in log] == ["city"]
+    assert not strive.twin.member(made(strive, opt_in=True)["id"])["groups"]
+
+
 def test_writes_that_strive_may_not_have() -> None:
     strive = Strive(patch_members=False, delete_members=False, write_groups=False)
     ana = made(strive)
@@ -282,6 +299,9 @@ def test_writes_that_strive_may_not_have() -> None:
         ("POST", "/subscription_events", {}),
     ):
         assert refused(strive.ask(method, path, query, body)) == (403, "42501")
+        strive.twin._switch({"refused_write_status": 405})
+        assert refused(strive.ask(method, path, query, body)) == (405, "PGRST117")
+        strive.twin._switch({"refused_write_status": 403})
 
 
 # --- groups -------------------------------------------------------------------------------------
@@ -431,14 +451,37 @@ def test_own_writes_may_be_missing_from_the_log_or_named_otherwise() -> None:
 def test_logs_may_lag() -> None:
     strive = Strive(log_latency_seconds=30)
     ana = made(strive, opt_in=True)["id"]
-    assert log_of(strive, ana) == strive.get("/subscription_events") == []
+    group = strive.twin.add_group(strive.id, "A")
+    strive.twin.join_group(group, ana)
+    strive.twin.leave_group(group, ana)
+    logs = ("/member_change_log", "/subscription_events", "/member_group_delete_log")
+    assert [strive.get(log) for log in logs] == [[], [], []]
     strive.clock.forward(30)
-    assert len(log_of(strive, ana)) == len(strive.get("/subscription_events")) == 1
+    assert [len(strive.get(log)) for log in logs] == [1, 1, 1]
 
 
 def test_strives_clock_may_be_ahead() -> None:
     strive = Strive(clock_skew_seconds=600)
     assert made(strive)["updated_at"] == "2026-03-01T12:10:00.000+00:00"
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "times"),
+    [
+        (False, ["2026-03-01T12:00:00.000+00:00", "2026-03-01T12:00:00.001+00:00"]),
+        (True, ["2026-03-01T12:00:00.000+00:00", "2026-03-01T12:00:00.00025+00:00"]),
+    ],
+)
+def test_times_have_milliseconds_or_more(microseconds: bool, times: list[str]) -> None:
+    """And within the finest of them, a change still moves `updated_at`."""
+    strive = Strive(microseconds=microseconds)
+    ana = made(strive)
+    strive.clock.forward(0.00025)
+    strive.twin.edit_member(ana["id"], city="Bath")
+    assert [ana["updated_at"], strive.twin.member(ana["id"])["updated_at"]] == times
+    for at in times:
+        found = strive.get("/members", updated_at=f"eq.{at}")
+        assert len(found) == (at == times[-1])
 
 
 @pytest.mark.parametrize("moves", [True, False])
