@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from instep.bootstrap import observed, world
-from instep.use_cases.initial_sync import take_step
+from instep.use_cases.steps import take_step
 
 WORLD = world()
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from instep.bootstrap import observed, world
 from instep.domain.pace import Lane
-from instep.use_cases.sync import sync_users
 from instep.use_cases.work import work_of
+from instep.use_cases.worker import work_on
 
 LANE = Lane(os.environ["LANE"])
 WORLD = world()
@@ -21,7 +21,7 @@ def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     themselves; what is raised is a fault of ours, and comes back up to the lane's limit."""
     for message in event["Records"]:
         work = work_of(json.loads(message["body"]))
-        outcome = sync_users(WORLD, work, LANE)
+        outcome = work_on(WORLD, work, LANE)
         WORLD.watch.note(
             outcome, account_id=work.account_id, run_id=work.run_id, users=len(work.user_ids)
         )

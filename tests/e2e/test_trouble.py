@@ -24,10 +24,9 @@ from tests.simulation.runs import run
 from tests.simulation.story import Story, draw
 
 SEEDS: Final = tuple(range(101, 111))
-PEOPLE: Final = 60
-WORKER_SECONDS: Final = 24
+PEOPLE: Final = 25
 KILLS: Final = 14
-TROUBLE_SECONDS: Final = 150
+TROUBLE_SECONDS: Final = 600
 WRITES: Final = "POST|PATCH|DELETE"
 
 ACTIONKIT_FAULTS: Final = (
@@ -51,24 +50,23 @@ def disturbed(deployment: Deployment, whole_list: Joined) -> dict[int, Joined]:
     """Every seed's account, after all the trouble."""
     accounts = {seed: join_story(deployment, _story(seed)) for seed in SEEDS}
     rng = random.Random("trouble")
-    with deployment.short_lived_workers(WORKER_SECONDS):
-        deployment.tap.doubled = frozenset(one.account_id for one in accounts.values())
+    deployment.tap.doubled = frozenset(one.account_id for one in accounts.values())
+    for one in accounts.values():
+        one.set_up()
+        with one.twins.held():
+            one.twins.actionkit.faults.set(ACTIONKIT_FAULTS)
+            one.strive.faults.set(STRIVE_FAULTS)
+        wait_for("it is on", lambda one=one: _on(one), 300, pause=0.5)  # type: ignore[misc]
+    try:
+        _kill_workers(deployment, accounts.values(), rng)
+    finally:
+        deployment.tap.doubled = frozenset()
         for one in accounts.values():
-            one.set_up()
             with one.twins.held():
-                one.twins.actionkit.faults.set(ACTIONKIT_FAULTS)
-                one.strive.faults.set(STRIVE_FAULTS)
-            wait_for("it is on", lambda one=one: _on(one), 120, pause=0.5)  # type: ignore[misc]
-        try:
-            _kill_workers(deployment, accounts.values(), rng)
-        finally:
-            deployment.tap.doubled = frozenset()
-            for one in accounts.values():
-                with one.twins.held():
-                    one.twins.actionkit.faults.clear()
-                    one.strive.faults.clear()
-        for one in accounts.values():
-            one.follow()
+                one.twins.actionkit.faults.clear()
+                one.strive.faults.clear()
+    for one in accounts.values():
+        one.follow()
     return accounts
 
 

@@ -29,7 +29,8 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 _KNOWN = {
     "Type", "Comment", "Next", "End", "Resource", "Parameters", "ResultSelector", "ResultPath",
     "OutputPath", "InputPath", "TimeoutSeconds", "Retry", "Catch", "Choices", "Default", "Seconds",
-    "SecondsPath", "Result", "Error", "Cause", "ErrorPath", "CausePath",
+    "SecondsPath", "Result", "Error", "Cause", "ErrorPath", "CausePath", "ItemsPath",
+    "ItemSelector", "ItemProcessor", "MaxConcurrency",
 }  # fmt: skip
 
 
@@ -150,7 +151,24 @@ class SimulatedMachines:
             return following, _placed(state, data, state.get("Result", self._given(state, data)))
         if kind == "Task":
             return self._tried(execution, state, data, following)
+        if kind == "Map":
+            return following, _placed(state, data, self._mapped(execution, state, data))
         raise NotImplementedError(f"{name}: a {kind}")
+
+    def _mapped(self, execution: Execution, state: Mapping[str, Any], data: Any) -> list[Any]:
+        """The iterations of an inline map, one after the other."""
+        processor, results = state["ItemProcessor"], []
+        for item in _path(state["ItemsPath"], data):
+            context = {"Map": {"Item": {"Value": item}}}
+            given = _filled(state["ItemSelector"], data, execution, context)
+            at: str | None = processor["StartAt"]
+            while at is not None:
+                execution.events += 2
+                execution.history.append(json.dumps([at, given]))
+                self._wire.loop.note(execution.name, "enters", repr(at))
+                at, given = self._state(execution, at, processor["States"][at], given)
+            results.append(given)
+        return results
 
     def _tried(
         self, execution: Execution, state: Mapping[str, Any], data: Any, following: str | None
@@ -238,13 +256,19 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _path(path: str, data: Any, execution: Execution | None = None) -> Any:
+def _path(
+    path: str,
+    data: Any,
+    execution: Execution | None = None,
+    inside: Mapping[str, Any] | None = None,
+) -> Any:
     if path.startswith("$$."):
         if execution is None:
             raise NotImplementedError(path)
         context = {
             "Execution": {"Name": execution.name, "Input": execution.payload},
             "StateMachine": {"Name": execution.machine},
+            **(inside or {}),
         }
         return _path(path[1:], context)
     if path == "$":
@@ -258,16 +282,21 @@ def _path(path: str, data: Any, execution: Execution | None = None) -> Any:
     return data
 
 
-def _filled(template: Any, data: Any, execution: Execution | None) -> Any:
+def _filled(
+    template: Any,
+    data: Any,
+    execution: Execution | None,
+    inside: Mapping[str, Any] | None = None,
+) -> Any:
     if isinstance(template, dict):
         return {
-            key.removesuffix(".$"): _path(value, data, execution)
+            key.removesuffix(".$"): _path(value, data, execution, inside)
             if key.endswith(".$")
-            else _filled(value, data, execution)
+            else _filled(value, data, execution, inside)
             for key, value in template.items()
         }
     if isinstance(template, list):
-        return [_filled(value, data, execution) for value in template]
+        return [_filled(value, data, execution, inside) for value in template]
     return template
 
 

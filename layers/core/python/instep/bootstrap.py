@@ -36,7 +36,7 @@ class Environment(BaseModel):
     live_queue_url: str = ""
     bulk_queue_url: str = ""
     initial_sync_machine_arn: str = ""
-    scheduled_sync_machine_arn: str = ""
+    account_sync_machine_arn: str = ""
     consent_key_secret: str = ""
     secrets_prefix: str = ""
     strive_api_url: str = ""
@@ -110,7 +110,7 @@ def build_world(env: Environment) -> World:
             session.client("stepfunctions", config=config),
             {
                 "initial-sync": env.initial_sync_machine_arn,
-                "scheduled-sync": env.scheduled_sync_machine_arn,
+                "account-sync": env.account_sync_machine_arn,
             },
         ),
         clock=clock,

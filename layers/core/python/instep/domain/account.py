@@ -56,7 +56,8 @@ class Account:
     `epoch` grows with each ON and OFF and each new connection: work of an older epoch is dropped
     (A5). `initial_sync_run` is the run of the last initial sync, `initial_sync_done` whether it
     has ended. `confirmed_by`/`confirmed_at`: who said that no new-member automation is on (A2).
-    `sql_lags`: a SQL read older than our own last write was once seen.
+    `sql_lags`: a SQL read older than our own last write was once seen. `off_at`: when an account
+    was switched off whose connection is still there, for the last refusals (A5).
     """
 
     account_id: str
@@ -77,11 +78,22 @@ class Account:
     initial_sync_run: str = ""
     initial_sync_done: bool = False
     sql_lags: bool = False
+    off_at: datetime | None = None
 
     @property
     def active(self) -> bool:
         """On, and neither paused nor stopped."""
         return self.phase in (Phase.INITIAL_SYNC, Phase.SYNCING)
+
+    @property
+    def leaving(self) -> bool:
+        """Switched off, and refusals made by then may still be carried."""
+        return self.phase is Phase.OFF and self.off_at is not None
+
+    @property
+    def carries_refusals(self) -> bool:
+        """On, paused, or about to be off: a refusal reaches the other side (A5)."""
+        return self.active or self.phase is Phase.PAUSED or self.leaving
 
     def rules(self) -> Rules:
         """The rules as decide needs them. Raises ValueError before the first activation."""
@@ -98,6 +110,7 @@ class Account:
             resubscribe_changed_at=self.settings.resubscribe_changed_at,
             import_page_id=self.import_page_id,
             primary_group=self.primary_group,
+            refusals_only=not self.active,
         )
 
     def bumped(self) -> Account:

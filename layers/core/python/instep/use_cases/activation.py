@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from instep.domain.account import PRIMARY_GROUP_NAME, Account, Phase
+from instep.use_cases import leaving
+from instep.use_cases.account_sync import look_again, resume_runs
 from instep.use_cases.accounts import audit, change_account, load_account
 from instep.use_cases.errors import StateError
-from instep.use_cases.exclusive import keep_campaign, release_opt_in_field
 from instep.use_cases.initial_sync import start_initial_sync
 from instep.use_cases.off_switch import follow_account
 from instep.use_cases.ports import ActionKit, Strive
@@ -57,6 +58,7 @@ def switch_on(world: World, account_id: str, who: str, given: Confirmation) -> A
             one,
             phase=_running_phase(one),
             reason="",
+            off_at=None,
             epoch=one.epoch + 1,
             first_activated_at=one.first_activated_at or now,
             confirmed_by=who,
@@ -82,48 +84,45 @@ def switch_on(world: World, account_id: str, who: str, given: Confirmation) -> A
 
 
 def switch_off(world: World, account_id: str, who: str) -> None:
-    """OFF: work stops at once, then the connection and its credentials are deleted. What is synced
-    stays as it is, and so do the records. OFF again finishes what was cut off."""
+    """OFF: work stops at once, but for refusals made by then, which are carried first; then the
+    connection and its credentials are deleted, within a minute. What is synced stays as it is, and
+    so do the records. OFF again finishes what was cut off."""
     before = load_account(world, account_id)
     if before.phase is Phase.OFF and before.connection is None:
         return
+    now = world.clock.now()
 
     def off(one: Account) -> Account:
         if one.phase is Phase.OFF:
-            return one
-        return replace(one, phase=Phase.OFF, reason="", epoch=one.epoch + 1)
+            return one if one.off_at is not None else replace(one, off_at=now)
+        return replace(one, phase=Phase.OFF, reason="", off_at=now, epoch=one.epoch + 1)
 
     change_account(world, account_id, off)
     account = follow_account(world, account_id)
-    # Refusals that were seen before OFF are carried here, before the credentials go (A5).
-    if account.connection is not None and account.phase is Phase.OFF:
-        keep_campaign(world, account)
-        release_opt_in_field(world, account)
-        world.secrets.delete(account.connection.secret)
-        change_account(
+    if before.phase is Phase.STOPPED_CREDENTIALS:
+        leaving.delete_connection(world, account)  # Nothing can be carried with refused credentials.
+    else:
+        leaving.begin(world, account)
+    if before.phase is not Phase.OFF:
+        audit(
             world,
             account_id,
-            lambda one: (
-                one if one.connection != account.connection else replace(one, connection=None)
-            ),
+            who,
+            "activation",
+            {"phase": before.phase.value},
+            {"phase": Phase.OFF.value},
         )
-    audit(
-        world,
-        account_id,
-        who,
-        "activation",
-        {"phase": before.phase.value},
-        {"phase": Phase.OFF.value},
-    )
 
 
 def pause(world: World, account_id: str, who: str) -> Account:
-    """Keeps the credentials and stops everything. Raises StateError `not_active`,
+    """Keeps the credentials and stops everything but refusals. Raises StateError `not_active`,
     `stopped_credentials`."""
 
     def paused(one: Account) -> Account:
         _refuse_off(one)
-        return replace(one, phase=Phase.PAUSED)
+        if one.phase is Phase.PAUSED:
+            return one
+        return replace(one, phase=Phase.PAUSED, epoch=one.epoch + 1)
 
     return _switch(world, account_id, who, paused)
 
@@ -134,7 +133,9 @@ def resume(world: World, account_id: str, who: str) -> Account:
 
     def resumed(one: Account) -> Account:
         _refuse_off(one)
-        return one if one.phase is not Phase.PAUSED else replace(one, phase=_running_phase(one))
+        if one.phase is not Phase.PAUSED:
+            return one
+        return replace(one, phase=_running_phase(one), epoch=one.epoch + 1)
 
     return _switch(world, account_id, who, resumed)
 
@@ -225,9 +226,13 @@ def _finish_switching(world: World, account: Account) -> Account:
 
 
 def _go_on(world: World, account: Account) -> Account:
-    """Sets the off switch as the account has it, and goes on with its initial sync, if that has
-    not ended."""
+    """Sets the off switch as the account has it, and goes on with its runs. Messages of an earlier
+    epoch are dropped, so whoever waits for an answer is looked at again."""
     account = follow_account(world, account.account_id)
     if account.phase is Phase.INITIAL_SYNC:
         start_initial_sync(world, account)
+    if account.active:
+        resume_runs(world, account)
+        if account.first_activated_at != account.confirmed_at:
+            look_again(world, account, "waiting")
     return account

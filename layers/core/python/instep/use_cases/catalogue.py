@@ -7,7 +7,10 @@ from dataclasses import replace
 
 from instep.domain.account import PRIMARY_GROUP_NAME, Account
 from instep.domain.pace import Lane
+from instep.use_cases import newcomers
 from instep.use_cases.accounts import change_account, load_account
+from instep.use_cases.changes import Finder
+from instep.use_cases.cursors import read_cursors, store_cursors
 from instep.use_cases.errors import AccountStopped, NotAdmitted, SideError, Unauthorised
 from instep.use_cases.off_switch import stop_for_credentials
 from instep.use_cases.ports import Strive
@@ -34,9 +37,13 @@ def read_catalogue(world: World, account_id: str) -> str:
 
 def _make_what_is_missing(world: World, account: Account) -> None:
     account_id = account.account_id
+    had_group = account.primary_group is not None
     page = world.actionkit(account, Lane.LIVE).ensure_import_page()
-    group_id = _primary_group(world.strive(account), account)
-    change_account(
+    strive = world.strive(account)
+    group_id = _primary_group(strive, account)
+    if not had_group:
+        newcomers.note_adoption(world, account, strive, group_id)
+    _, account = change_account(
         world,
         account_id,
         lambda one: replace(
@@ -51,6 +58,15 @@ def _make_what_is_missing(world: World, account: Account) -> None:
             "kind": "primary",
         }
     )
+    _begin_feeds(world, account)
+
+
+def _begin_feeds(world: World, account: Account) -> None:
+    """What changes from now on is found by scheduled syncs (U3, U4)."""
+    before = read_cursors(world, account.account_id)
+    cursors = Finder(world, account).begun(before)
+    if cursors != before:
+        store_cursors(world, account.account_id, cursors)
 
 
 def _primary_group(strive: Strive, account: Account) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from instep.domain.account import Account, allowed_options
 from instep.domain.rules import Kind, Mapping, Option
+from instep.use_cases.account_sync import look_again
 from instep.use_cases.accounts import audit, change_account, load_account
 from instep.use_cases.errors import NotFoundError, StateError
 from instep.use_cases.ports import CustomField, Userfield
@@ -96,8 +97,9 @@ def add_field(
         refuse([problem for problem in problems if problem is not None])
         return replace(one, mappings=(*one.mappings, made))
 
-    change_account(world, account_id, added)
+    _, account = change_account(world, account_id, added)
     audit(world, account_id, who, "field_added", None, _shown(made))
+    look_again(world, account, "linked")
     return _field(made)
 
 
@@ -122,6 +124,7 @@ def change_option(world: World, account_id: str, who: str, field_id: str, option
     after = _find(new, field_id)
     if before.option is not after.option:
         audit(world, account_id, who, "field_changed", _of(before), _of(after))
+        look_again(world, new, "linked")
     return after
 
 

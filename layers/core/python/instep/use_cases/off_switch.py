@@ -20,7 +20,7 @@ def follow_account(world: World, account_id: str) -> Account:
     account = load_account(world, account_id)
     while True:
         limit = account.settings.records_per_minute
-        switch_pace(world.users, account_id, account.active, account.epoch, limit)
+        switch_pace(world.users, account_id, account.carries_refusals, account.epoch, limit)
         now = load_account(world, account_id)
         if now.version == account.version:
             return now
@@ -32,7 +32,7 @@ def stop_for_credentials(world: World, account: Account, side: Side) -> None:
     reason = f"{side.value}_credentials"
 
     def stopped(now: Account) -> Account:
-        if now.epoch != account.epoch or not now.active:
+        if now.epoch != account.epoch or not (now.active or now.phase is Phase.PAUSED):
             return now
         return replace(now, phase=Phase.STOPPED_CREDENTIALS, reason=reason)
 

@@ -222,8 +222,8 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How far a feed was read: everything before `at`, and at `at` itself as much as `past` says
-    (for ActionKit up to that user id, for Strive that many rows; None: all of it)."""
+    """How far a feed was read: everything before `at`, and at `at` itself up to and with the row
+    whose key is `past` (a user's, a member's or an event's id; None: all of it)."""
 
     at: datetime
     past: int | None = None

@@ -1,7 +1,8 @@
 """Runs: what an execution has done and has yet to do, in one item (A3, A4, O1).
 
-The users still to be done are kept as intervals of ids. A worker ticks off what it has done; an
-interval that is ticked off twice counts once, so progress is exact whatever is delivered twice.
+The users still to be done are kept as intervals of ids; where only some of the ids between are
+meant, as in a scheduled sync, as batches of ids. A worker ticks off what it has done; what is
+ticked off twice counts once, so progress is exact whatever is delivered twice.
 """
 
 from __future__ import annotations
@@ -28,18 +29,26 @@ RATE_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Users with ids above `after`, up to and with `upto`, put on the queue at `queued_at`."""
+    """Users with ids above `after`, up to and with `upto`, put on the queue at `queued_at`.
+
+    `batch` numbers one of which only the `ids` are meant, on the lane and for the cause given."""
 
     after: int
     upto: int
     users: int
     queued_at: datetime
+    batch: int = 0
+    ids: tuple[int, ...] = ()
+    cause: str = ""
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """One execution's work. `cursor`: ids up to here are done or open. `sending`: the last window
-    is perhaps not wholly on the queue. `marks`: (seconds since 1970, scanned) of late."""
+    is perhaps not wholly on the queue. `marks`: (seconds since 1970, scanned) of late. `batches`:
+    how many batches of ids there were. `scope`: of a look at recorded users again, whom.
+    `skipped`: ticks that found this run still at work."""
 
     run_id: str
     kind: str
@@ -60,6 +69,9 @@ class Run:
     marks: tuple[tuple[int, int], ...] = ()
     lease_until: datetime | None = None
     failure: str = ""
+    batches: int = 0
+    scope: str = ""
+    skipped: int = 0
 
     @property
     def open_users(self) -> int:
@@ -76,9 +88,55 @@ def ticked_off(
     """The run after work of it. The users of a whole batch are ticked off with the gaps between
     them, those who were put back one by one: others may be open between them."""
     ids, waiting = work.user_ids, list(again)
+    if work.batch:
+        return _batch_ticked(run, work, done, waiting, now)
     for first, last in zip(ids, ids, strict=True) if work.apart else ((ids[0], ids[-1]),):
         run = ticked(run, first, last, done, waiting, now)
     return run
+
+
+def with_batches(
+    run: Run, batches: Iterable[tuple[int, ...]], now: datetime, cause: str, live: bool = False
+) -> Run:
+    """The run with more batches of ids open."""
+    for ids in batches:
+        number = run.batches + 1
+        opened = Interval(ids[0] - 1, ids[-1], len(ids), now, number, ids, cause, live)
+        run = replace(run, open=(*run.open, opened), batches=number, total=run.total + len(ids))
+    return run
+
+
+def still_open(run: Run, work: Work) -> tuple[int, ...]:
+    """Those of a message's users who are not ticked off yet: of doubled messages that are put back
+    only one goes on."""
+    if work.batch:
+        ids = {one for each in run.open if each.batch == work.batch for one in each.ids}
+        return tuple(one for one in work.user_ids if one in ids)
+    return tuple(
+        one for one in work.user_ids if any(each.after < one <= each.upto for each in run.open)
+    )
+
+
+def _batch_ticked(
+    run: Run, work: Work, done: Mapping[int, Status], again: list[int], now: datetime
+) -> Run:
+    """The run after work of one of its batches of ids."""
+    waiting, worked = set(again), set(work.user_ids)
+    open_now: list[Interval] = []
+    scanned: dict[int, Status] = {}
+    finished = 0
+    for one in run.open:
+        if one.batch != work.batch:
+            open_now.append(one)
+            continue
+        left = tuple(i for i in one.ids if i in waiting or i not in worked)
+        finished += len(one.ids) - len(left)
+        scanned |= {i: done[i] for i in one.ids if i not in left and i in done}
+        if left:
+            open_now.append(replace(one, ids=left, users=len(left)))
+    if not finished:
+        return run
+    return _counted_in(replace(run, open=tuple(open_now)), scanned, finished, now)
 
 
 def ticked(
@@ -109,13 +167,17 @@ def ticked(
         open_now += [Interval(one - 1, one, 1, now) for one in waiting]
     if not scanned and open_now == list(run.open):
         return run
-    total = run.scanned + len(scanned)
+    run = replace(run, open=tuple(sorted(open_now, key=lambda one: one.after)))
+    return _counted_in(run, scanned, len(scanned), now)
+
+
+def _counted_in(run: Run, scanned: Mapping[int, Status], users: int, now: datetime) -> Run:
+    total = run.scanned + users
     by_status = dict(run.by_status)
-    for status, users in counted(scanned).items():
-        by_status[status] = by_status.get(status, 0) + users
+    for status, number in counted(scanned).items():
+        by_status[status] = by_status.get(status, 0) + number
     return replace(
         run,
-        open=tuple(sorted(open_now, key=lambda one: one.after)),
         scanned=total,
         total=max(run.total, total),
         by_status=by_status,
@@ -173,6 +235,22 @@ def change_run(world: World, account_id: str, run_id: str, change: Any) -> tuple
             return old, stored
 
 
+TALLIES_KEY = "tallies"
+
+
+def set_tallies(world: World, account_id: str, by_status: Mapping[str, int]) -> None:
+    """How many users have each status, as counted."""
+    world.users.put({"account_id": account_id, "item": TALLIES_KEY, **by_status})
+
+
+def add_tallies(world: World, account_id: str, changes: Mapping[str, int]) -> None:
+    """Users who came to another status. After a crash a few may be missed, until the day's count
+    puts it right."""
+    add = {status: users for status, users in changes.items() if users and status != "pending"}
+    if add:
+        world.users.update(account_id, TALLIES_KEY, add=add)
+
+
 def list_runs(
     world: World, account_id: str, after: str | None, limit: int
 ) -> tuple[list[Run], str | None]:
@@ -182,7 +260,12 @@ def list_runs(
 
 
 def progress_of(world: World, account: Account) -> Progress:
-    """The account's progress: that of its initial sync."""
+    """The account's progress: that of its initial sync, afterwards how many there are now."""
+    if account.initial_sync_done:
+        item = world.users.get(account.account_id, TALLIES_KEY) or {}
+        now_is = {one.value: item[one.value] for one in Status if item.get(one.value)}
+        total = sum(now_is.values())
+        return Progress(total, total, now_is.get(Status.SYNCED.value, 0), now_is, 0, None)
     try:
         run = find_run(world, account.account_id, account.initial_sync_run)
     except NotFoundError:

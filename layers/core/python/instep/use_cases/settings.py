@@ -10,6 +10,8 @@ from instep.domain.account import Account, Phase, Settings
 from instep.domain.consent import Reading, read_value
 from instep.domain.countries import REGIONS
 from instep.domain.rules import Kind
+from instep.use_cases import newcomers
+from instep.use_cases.account_sync import look_again
 from instep.use_cases.accounts import audit, change_account, load_account
 from instep.use_cases.errors import StateError
 from instep.use_cases.exclusive import claim_opt_in_field, release_opt_in_field
@@ -20,6 +22,8 @@ from instep.use_cases.world import World
 
 MOST_OPT_IN_VALUES = 500
 MOST_PHONE_TYPES = 20
+ELIGIBILITY = frozenset({"phone_types", "phone_fallback", "default_region"})
+"""Settings on which it depends who has a usable phone: everybody is looked at again (F8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,10 @@ def change_settings(world: World, account_id: str, who: str, changes: Mapping[st
         audit(world, account_id, who, "settings", before, after)
     if "records_per_minute" in after:
         follow_account(world, account_id)
+    if ELIGIBILITY & after.keys() and new.first_activated_at is not None:
+        look_again(world, new, "all")
+    if after.get("create_users"):
+        newcomers.retry_all(world, new)
     return new
 
 

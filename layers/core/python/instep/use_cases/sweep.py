@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
 
-from instep.domain.account import Account, Phase
+from instep.use_cases import leaving
+from instep.use_cases.account_sync import check_account
 from instep.use_cases.accounts import find_account
-from instep.use_cases.initial_sync import start_initial_sync
+from instep.use_cases.cursors import read_cursors
+from instep.use_cases.errors import NotFoundError
 from instep.use_cases.runs import find_run
 from instep.use_cases.stored import DIRECTORY
 from instep.use_cases.world import World
 
 PAGE = 50
+SHARD = 25
+"""Accounts that one invocation checks, one after the other."""
+SHARD_SECONDS = 240
+"""Then those who are left wait for the next tick: a side that does not answer holds up few."""
+WAIT_SECONDS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What a tick found: accounts looked at, initial syncs gone on with, accounts without work."""
-
-    accounts: int
-    resumed: int
-    idle: int
-
-
-def sweep(world: World, account_id: str | None = None) -> Swept:
-    """Goes on with every initial sync whose execution is gone; of one account, or of all."""
+def list_shards(world: World, account_id: str | None = None) -> list[list[str]]:
+    """The accounts to be checked, in shards: one account, or all."""
     account_ids = [account_id] if account_id else every_account(world)
-    found = [account for one in account_ids if (account := find_account(world, one)) is not None]
-    resumed = sum(_resume(world, account) for account in found)
-    return Swept(len(found), resumed, len(found) - resumed)
+    return [account_ids[i : i + SHARD] for i in range(0, len(account_ids), SHARD)]
 
 
 def every_account(world: World) -> list[str]:
@@ -43,12 +42,40 @@ def every_account(world: World) -> list[str]:
         after = page.next
 
 
-def _resume(world: World, account: Account) -> bool:
-    if account.phase is not Phase.INITIAL_SYNC:
+def check_shard(world: World, account_ids: Sequence[str]) -> dict[str, Any]:
+    """Checks accounts: how many were idle, had work, and so on. One that fails by a fault of ours
+    is an alarm and does not keep the others from being checked."""
+    until = world.clock.now() + timedelta(seconds=SHARD_SECONDS)
+    outcomes: Counter[str] = Counter()
+    for account_id in account_ids:
+        if world.clock.now() >= until:
+            outcomes["not_reached"] += 1
+            continue
+        outcomes[_check(world, account_id)] += 1
+    return {"accounts": len(account_ids), **outcomes}
+
+
+def _check(world: World, account_id: str) -> str:
+    try:
+        account = find_account(world, account_id)
+        if account is None:
+            return "off"
+        leaving.finish_overdue(world, account)
+        checked = check_account(world, account)
+    except Exception as fault:  # noqa: BLE001 - one account's fault is not the others'
+        world.watch.alarm(
+            "an account could not be checked", account_id=account_id, error=type(fault).__name__
+        )
+        return "failed"
+    world.watch.note(checked.outcome, account_id=account_id, refusals=checked.refusals)
+    if checked.outcome == "away":
+        world.watch.count("AccountsAway")
+    return checked.outcome
+
+
+def has_work(world: World, account_id: str) -> bool:
+    """Whether a scheduled sync of the account is at work."""
+    try:
+        return find_run(world, account_id, read_cursors(world, account_id).run_id).state == "running"
+    except NotFoundError:
         return False
-    if account.initial_sync_run:
-        run = find_run(world, account.account_id, account.initial_sync_run)
-        if run.lease_until is not None and run.lease_until > world.clock.now():
-            return False
-    start_initial_sync(world, account)
-    return True

@@ -9,6 +9,7 @@ of it is found out and the user is decided afresh (docs/guarantees.md).
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -32,22 +33,26 @@ from instep.domain.phone import choose_number, numbers_of
 from instep.domain.plan import Change, Plan, Seen
 from instep.domain.record import Intent, NumberConsent, Record, Status
 from instep.domain.rules import Kind, Option
+from instep.use_cases import erasure, newcomers
 from instep.use_cases.accounts import change_account, find_account
-from instep.use_cases.confirming import CONFIRM, await_answers, look_at_bucket
+from instep.use_cases.brake import Brake
+from instep.use_cases.confirming import CONFIRM, await_answers
+from instep.use_cases.conflicts import conflict_items
 from instep.use_cases.errors import (
     AccountStopped,
     Busy,
     NotAdmitted,
+    NotFoundError,
     Rejected,
     Unauthorised,
     Unavailable,
 )
 from instep.use_cases.off_switch import stop_for_credentials
 from instep.use_cases.pacing import HTTP_LEASE_SECONDS, Grant, Pacer
-from instep.use_cases.ports import Act, ActionKit, ActionKitLook, Item, Strive
+from instep.use_cases.ports import Act, ActionKit, ActionKitLook, Gone, Item, Strive
 from instep.use_cases.records import People
-from instep.use_cases.runs import change_run, ticked_off
-from instep.use_cases.work import RECREATE, Work, put_work
+from instep.use_cases.runs import add_tallies, change_run, find_run, still_open, ticked_off
+from instep.use_cases.work import ERASE, INITIAL_SYNC, RECREATE, Work, put_work
 from instep.use_cases.world import World
 
 T = TypeVar("T")
@@ -68,10 +73,10 @@ def sync_users(world: World, work: Work, lane: Lane) -> str:
     "done", "waiting" (put back for its turn), "later" (put back after a failure of a side),
     "dropped" (the account is off, paused, or of another epoch) or "stopped" (credentials)."""
     account = find_account(world, work.account_id)
-    if account is None or not account.active or account.epoch != work.epoch:
+    if account is None or account.epoch != work.epoch or not account.carries_refusals:
         return "dropped"
-    if work.bucket:
-        look_at_bucket(world, work)
+    work = _still_open(world, work)
+    if not work.user_ids:
         return "done"
     batch = Batch(world, account, work, lane)
     try:
@@ -100,9 +105,33 @@ def sync_users(world: World, work: Work, lane: Lane) -> str:
     return "done"
 
 
+def _still_open(world: World, work: Work) -> Work:
+    """Work that was put back, without whom its run has ticked off: of two messages for the same
+    users that are put back again and again, one ends."""
+    if not work.run_id or not work.tries:
+        return work
+    try:
+        run = find_run(world, work.account_id, work.run_id)
+    except NotFoundError:
+        return work
+    return replace(work, user_ids=still_open(run, work))
+
+
 def later_seconds(tries: int) -> float:
     """How long to leave a failing side, or an awaited answer, alone: 15 s, doubling to 10 min."""
     return float(min(600, 15 * 2 ** min(tries, 6)))
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One user's plan, before anything of it is done. `before` lies in the table; `known` is that
+    without the intent of a worker that died."""
+
+    user_id: int
+    before: Record | None
+    known: Record | None
+    seen: Seen
+    plan: Plan
 
 
 @dataclass(slots=True)
@@ -150,6 +179,8 @@ class Batch:
         self._member_holders: Mapping[int, int] = {}
         self._alone: list[int] = []
         self._begun: frozenset[int] = frozenset()
+        self._brake = Brake(world, account, work)
+        self._changes: Counter[str] = Counter()
 
     def run(self) -> None:
         """Raises NotAdmitted, AccountStopped, Unauthorised, Busy or Unavailable if nothing was
@@ -293,6 +324,8 @@ class Batch:
                 for user_id in user_ids
                 if (member_id := _link(records.get(user_id), matched)) is not None
             }
+            bequests = self._bequests(user_ids, records, look)
+            links |= {one: left.member_id for one, left in bequests.items() if left.member_id}
             missing = sorted(set(links.values()) - members.keys())
             members |= self._strive.members_by_id(missing) if missing else {}
             concerned = [one for one in user_ids if one in links or numbers.get(one) in matched]
@@ -348,8 +381,10 @@ class Batch:
                 events=_of_both(events, linked, at_number),
                 changes=_of_both(changes, linked, at_number),
                 recreate=self._work.cause == RECREATE,
+                erase=self._work.cause == ERASE,
+                bequest=bequests.get(user_id),
             )
-        return self._with_deletions(seen, records)
+        return self._with_endings(seen, records, look)
 
     def _numbers(
         self, records: Mapping[int, Record], look: ActionKitLook
@@ -373,30 +408,57 @@ class Batch:
             shown.setdefault(number, []).append(rival)
         return numbers, shown, frozenset(crowded)
 
-    def _with_deletions(
-        self, seen: dict[int, Seen], records: Mapping[int, Record]
+    def _with_endings(
+        self, seen: dict[int, Seen], records: Mapping[int, Record], look: ActionKitLook
     ) -> dict[int, Seen]:
-        """Asks by id about users that the look did not show: only a 404 is a deletion (U3)."""
-        for user_id in [one for one, look in seen.items() if look.user is None]:
+        """Finds out about users that the look did not show: a merge names them, or a read by id
+        says that there is nobody (U3)."""
+        for user_id in [one for one, each in seen.items() if each.user is None]:
             if user_id not in records:
                 del seen[user_id]
-            elif self._actionkit.confirm_deleted(user_id):
-                seen[user_id] = replace(seen[user_id], deleted=True)
-            else:
+                continue
+            gone = Gone(look.merged[user_id]) if user_id in look.merged else None
+            gone = gone or self._actionkit.find_gone(user_id)
+            if gone is None:
                 self._look_again(user_id, later_seconds(self._work.tries))
                 del seen[user_id]
+            elif gone.merged_into is None:
+                seen[user_id] = replace(seen[user_id], deleted=True)
+            else:
+                heirs = self._people.records([gone.merged_into])
+                seen[user_id] = replace(
+                    seen[user_id], merged_into=gone.merged_into, heir=heirs.get(gone.merged_into)
+                )
         return seen
+
+    def _bequests(
+        self, user_ids: Iterable[int], records: Mapping[int, Record], look: ActionKitLook
+    ) -> dict[int, Record]:
+        """For users without a link the record of one who was merged into them and still has one:
+        of several the lowest id."""
+        wanted = set(user_ids)
+        losers = {one: into for one, into in look.merged.items() if into in wanted}
+        found: dict[int, Record] = {}
+        for loser, record in sorted(self._people.records(losers).items() if losers else ()):
+            heir = records.get(losers[loser])
+            free = heir is None or (heir.member_id is None and heir.intent is None)
+            if free and record.member_id is not None and record.intent is None:
+                found.setdefault(losers[loser], record)
+        return found
 
     def _decide_all(
         self, seen: Mapping[int, Seen], records: Mapping[int, Record], look: ActionKitLook
     ) -> list[Applying]:
-        """Decides each user, and stores an intent for each whose plan writes to either side."""
-        applying = []
-        for user_id, one in seen.items():
-            begun = self._decide(user_id, records.get(user_id), one, look)
-            if begun is not None:
-                applying.append(begun)
-        return applying
+        """Decides each user, holds what may be an accident (A6), and stores an intent for each
+        whose plan writes to either side."""
+        decided = [
+            one
+            for user_id, each in seen.items()
+            if (one := self._decide(user_id, records.get(user_id), each, look)) is not None
+        ]
+        decided = self._brake.checked(decided, self._rules)
+        begun = [self._begin(one) for one in decided]
+        return [one for one in begun if one is not None]
 
     def _consent(self, number: str | None) -> NumberConsent:
         return self._consents[number][0] if number in self._consents else NumberConsent()
@@ -431,17 +493,15 @@ class Batch:
 
     def _decide(
         self, user_id: int, before: Record | None, seen: Seen, look: ActionKitLook
-    ) -> Applying | None:
+    ) -> Decided | None:
         now = self._world.clock.now()
         known = before
         if before is not None and before.intent is not None:
             known = self._recovered(before, before.intent, seen, look, now)
         plan = decide(seen, known, self._rules, now)
-        self._queue_others(user_id, plan)
-        if plan.record == before and not plan.writes:
-            self._settled(plan.record)
+        if plan.nothing:
             return None
-        return self._begin(user_id, before, known, seen, plan, now)
+        return Decided(user_id, before, known, seen, plan)
 
     def _recovered(
         self, record: Record, intent: Intent, seen: Seen, look: ActionKitLook, now: datetime
@@ -463,16 +523,15 @@ class Batch:
             self._world.users.put(entry)
         return recovered
 
-    def _begin(
-        self,
-        user_id: int,
-        before: Record | None,
-        known: Record | None,
-        seen: Seen,
-        plan: Plan,
-        now: datetime,
-    ) -> Applying | None:
-        """Stores what was learned of the numbers, takes the claims and stores the intent."""
+    def _begin(self, decided: Decided) -> Applying | None:
+        """Tells others who are concerned, stores what was learned of the numbers, takes the claims
+        and stores the intent. None: there is nothing to be done, or a condition was lost."""
+        user_id, before, known = decided.user_id, decided.before, decided.known
+        seen, plan, now = decided.seen, decided.plan, self._world.clock.now()
+        self._queue_others(user_id, plan)
+        if plan.record == before and not plan.writes and not plan.consent and not plan.evidence:
+            self._settled(plan.record)
+            return None
         expires_at = now + timedelta(seconds=self._world.limits.worker_seconds)
         intent = intent_of(plan, self._world.ids.new(), now, expires_at)
         one = Applying(user_id, plan, seen, intent, known, before)
@@ -504,7 +563,7 @@ class Batch:
         if member_id is None or (one.over is not None and one.over.member_id == member_id):
             return True
         holder = self._member_holders.get(member_id)
-        return holder in (None, one.user_id) and self._people.claim_member(
+        return holder in (None, one.user_id, plan.take_over) and self._people.claim_member(
             member_id, one.user_id, holder
         )
 
@@ -705,10 +764,28 @@ class Batch:
             for number in one.plan.release:
                 self._people.release_number(number, one.user_id)
             if one.plan.release_member is not None:
+                newcomers.note_linked(
+                    self._world, self._account.account_id, one.plan.release_member
+                )
                 self._people.release_member(one.plan.release_member, one.user_id)
+            if one.plan.erase:
+                erasure.forget(self._world, self._account.account_id, one.user_id)
+            if one.plan.take_over is not None:
+                other = replace(self._work, run_id="", batch=0, tries=-1)
+                put_work(self._world, self._lane, other, [one.plan.take_over], 1)
+            self._counted(one.known, stored)
             self._settled(stored, acted=bool(one.done.actions))
             if one.done.refusal_restored:
                 self._look_again(one.user_id, 1)
+
+    def _counted(self, before: Record | None, stored: Record) -> None:
+        """How many users have each status, once the initial sync has counted them (A4)."""
+        if not self._account.initial_sync_done:
+            return
+        was = before.status if before is not None else Status.PENDING
+        if was is not stored.status:
+            self._changes[stored.status.value] += 1
+            self._changes[was.value] -= 1
 
     def _settled(self, record: Record, acted: bool = False) -> None:
         self._statuses[record.user_id] = record.status
@@ -754,6 +831,10 @@ class Batch:
             self._entries.append(
                 self._people.evidence_item(one.user_id, at, intent_id, plan.evidence)
             )
+        if plan.conflicts:
+            self._entries += conflict_items(
+                self._world, self._account.account_id, one.user_id, at, intent_id, plan.conflicts
+            )
 
     def _store_entries(self) -> None:
         if self._entries:
@@ -773,13 +854,20 @@ class Batch:
         if user_id in plan.look_again:
             self._look_again(user_id, 1)
         known = frozenset() if plan.release or plan.consent else self._begun
-        others = [one for one in plan.look_again if one not in {user_id, *known}]
-        other = replace(self._work, run_id="", tries=-1)
+        again = {*plan.look_again}
+        if plan.release:
+            # Whoever has a number that becomes free, though this look did not ask for it (U2).
+            again |= set(self._actionkit.users_with(plan.release))
+        others = sorted(one for one in again if one not in {user_id, *known})
+        other = replace(self._work, run_id="", batch=0, tries=-1)
         put_work(self._world, self._lane, other, others, RELEASE_SECONDS if plan.release else 1)
 
     def _finish(self, rest: list[int]) -> None:
         """Puts back who is to be looked at again, and ticks off the others in their run."""
         self._store_entries()
+        self._brake.settle(self._statuses.keys() - self._again.keys())
+        if self._changes:
+            add_tallies(self._world, self._account.account_id, self._changes)
         back = replace(self._work, apart=True)
         put_work(self._world, self._lane, replace(back, tries=back.tries - 1), rest)
         by_delay: dict[int, list[int]] = {}

@@ -1,0 +1,338 @@
+"""Scheduled syncs of one account, and looks at recorded users again (U3, U4, F3, A5).
+
+At every tick `check_account` finds out whether there is anything to do. Refusals go to the live lane
+at once, whatever else is under way. For other changes a run is started, if none is at work; its
+state machine `account-sync` calls the steps `find`, `progress` and `finish`. Runs of one account do
+not overlap: a tick that finds one at work is counted in it and leaves it alone.
+
+A *relook* goes through our own records: everybody who is linked after a changed mapping (F3), all
+after a changed setting that bears on eligibility, and after a pause or OFF those who await an answer
+or could be the next for a number, since their messages were dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final, Literal
+
+from instep.domain.account import Account, Phase
+from instep.domain.record import Record, Status
+from instep.use_cases import holds, newcomers
+from instep.use_cases.changes import Finder, Page
+from instep.use_cases.cursors import Cursors, read_cursors, store_cursors
+from instep.use_cases.errors import (
+    AccountStopped,
+    NotAdmitted,
+    NotFoundError,
+    SideError,
+    Unauthorised,
+)
+from instep.use_cases.initial_sync import start_initial_sync
+from instep.use_cases.off_switch import stop_for_credentials
+from instep.use_cases.runs import (
+    Run,
+    change_run,
+    find_run,
+    store_run,
+    with_batches,
+)
+from instep.use_cases.stored import RECORD, loaded
+from instep.use_cases.windows import (
+    Step,
+    expired,
+    finished,
+    go_on,
+    launch,
+    leased,
+    resend_all,
+    send_open,
+    wait_seconds,
+)
+from instep.use_cases.work import BATCH, REFUSAL, RELOOK, Work
+from instep.use_cases.world import World
+
+CHANGED: Final = "changed"
+"""The cause of looks that a feed asked for."""
+FEW: Final = 120
+"""So many users of a run go to the live lane; more would stand in its way."""
+WINDOW: Final = 600
+STEP_SECONDS: Final = 60
+"""How long a step goes on finding before it lets the machine look how far the work is."""
+LEFT_SECONDS: Final = 540
+"""A run older than this does not wait for users who were put back: the next one takes them over."""
+
+Scope = Literal["linked", "all", "waiting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a tick made of an account: "idle", "started" (a run), "resumed", "skipped" (one is at
+    work), "away" (a side does not answer) or "off"; and how many refusals it put on the lane."""
+
+    outcome: str
+    refusals: int = 0
+
+
+def check_account(world: World, account: Account) -> Checked:
+    """Puts refusals on the live lane, and starts whatever has to be gone on with."""
+    if account.phase not in (Phase.INITIAL_SYNC, Phase.SYNCING, Phase.PAUSED):
+        return Checked("off")
+    try:
+        return _check(world, account)
+    except AccountStopped:
+        return Checked("off")
+    except Unauthorised as refusal:
+        stop_for_credentials(world, account, refusal.side)
+        return Checked("off")
+    except (NotAdmitted, SideError):
+        return Checked("away")
+
+
+def _check(world: World, account: Account) -> Checked:
+    resumed = account.active and _resume(world, account)
+    if account.active:
+        holds.apply_overdue(world, account)
+    finder = Finder(world, account)
+    before = read_cursors(world, account.account_id)
+    cursors = finder.begun(before)
+    refused = finder.refusals(cursors)
+    if not account.active:
+        _queue_apart(world, account, refused.user_ids)
+        _store(world, account, refused.cursors, before)
+        return Checked("idle", len(refused.user_ids))
+    run = _run(world, account, cursors.run_id)
+    if run is not None and run.state != "succeeded":
+        _queue_apart(world, account, refused.user_ids)
+        _store(world, account, refused.cursors, before)
+        skip = lambda one: replace(one, skipped=one.skipped + 1)  # noqa: E731
+        change_run(world, account.account_id, run.run_id, skip)
+        return Checked("resumed" if resumed else "skipped", len(refused.user_ids))
+    page = finder.page(refused.cursors)
+    if not (refused.user_ids or page.found or not finder.all_ended(page)):
+        world.users.put_many(page.notes)
+        _store(world, account, page.cursors, before)
+        return Checked("resumed" if resumed else "idle")
+    started = _start(world, account, before, refused, run)
+    return Checked("started" if started else "skipped", len(refused.user_ids))
+
+
+def _queue_apart(world: World, account: Account, user_ids: Sequence[int]) -> None:
+    """Puts refusals on the live lane, uncounted by any run."""
+    for start in range(0, len(user_ids), BATCH):
+        ids = tuple(user_ids[start : start + BATCH])
+        work = Work(account.account_id, account.epoch, ids, REFUSAL)
+        world.live.send([work.body()], account.account_id)
+
+
+def _store(world: World, account: Account, cursors: Cursors, before: Cursors) -> None:
+    """Stores cursors that moved; where somebody came between, theirs stand: what was found is
+    found again."""
+    if cursors != before:
+        store_cursors(world, account.account_id, cursors)
+
+
+def _run(world: World, account: Account, run_id: str) -> Run | None:
+    try:
+        return find_run(world, account.account_id, run_id)
+    except NotFoundError:
+        return None
+
+
+def _start(
+    world: World, account: Account, before: Cursors, refused: Page, last: Run | None
+) -> bool:
+    """Starts a run, with the refusals as its first users and those whom the last run left. False:
+    another tick was faster."""
+    account_id, now = account.account_id, world.clock.now()
+    run_id = f"{now:%Y%m%dT%H%M%SZ}-sync-{world.ids.new()[-6:].lower()}"
+    run = Run(run_id, "scheduled_sync", started=now, sending=True)
+    run = with_batches(run, _batches(refused.user_ids), now, REFUSAL, live=True)
+    for left in last.open if last else ():
+        run = with_batches(run, [left.ids], now, left.cause, left.live)
+    store_run(world, account_id, run)
+    if store_cursors(world, account_id, replace(refused.cursors, run_id=run_id)) is None:
+        world.users.delete(account_id, f"run/{run_id}")
+        return False
+    if last is not None and last.open:
+        change_run(world, account_id, last.run_id, lambda one: replace(one, open=()))
+    send_open(world, account, run_id, find_run(world, account_id, run_id).open)
+    launch(world, account_id, run_id)
+    return True
+
+
+def _resume(world: World, account: Account) -> bool:
+    """Goes on with every run whose execution is gone."""
+    account_id = account.account_id
+    resumed = False
+    if account.phase is Phase.INITIAL_SYNC:
+        run = _run(world, account, account.initial_sync_run)
+        if run is None or expired(world, run):
+            start_initial_sync(world, account)
+            resumed = True
+    cursors = read_cursors(world, account_id)
+    for run_id in (cursors.run_id, cursors.relook_run):
+        run = _run(world, account, run_id)
+        if run is not None and expired(world, run):
+            go_on(world, account_id, run_id)
+            resumed = True
+    return resumed
+
+
+# --- looking at recorded users again ---
+
+
+def look_again(world: World, account: Account, scope: Scope) -> None:
+    """Has recorded users looked at again; one that is under way begins anew, with the wider of both
+    scopes. Of an account that is not running nobody is: its next ON or resume looks at all who
+    wait, and what changed meanwhile is asked for here again."""
+    if account.first_activated_at is None:
+        return
+    account_id = account.account_id
+    while True:
+        cursors = read_cursors(world, account_id)
+        run = _run(world, account, cursors.relook_run)
+        if run is not None and run.state != "succeeded":
+            wider = max(run.scope, scope, key=SCOPES.index)
+            again = lambda one: replace(  # noqa: E731
+                one, scope=wider, cursor=0, all_queued=False
+            )
+            change_run(world, account_id, run.run_id, again)
+            break
+        now = world.clock.now()
+        run_id = f"{now:%Y%m%dT%H%M%SZ}-relook-{world.ids.new()[-6:].lower()}"
+        store_run(world, account_id, Run(run_id, "relook", started=now, scope=scope))
+        if store_cursors(world, account_id, replace(cursors, relook_run=run_id)) is not None:
+            break
+        world.users.delete(account_id, f"run/{run_id}")
+    resume_runs(world, account)
+
+
+SCOPES: Final = ("", "waiting", "linked", "all")
+
+
+def resume_runs(world: World, account: Account) -> None:
+    """Goes on at once with the runs that have not ended, as after a pause."""
+    if not account.active:
+        return
+    cursors = read_cursors(world, account.account_id)
+    for run_id in (cursors.run_id, cursors.relook_run):
+        run = _run(world, account, run_id)
+        if run is not None and run.state != "succeeded":
+            go_on(world, account.account_id, run_id)
+
+
+def _concerned(record: Record, scope: str) -> bool:
+    if record.status is Status.ERASED and record.member_id is None:
+        return False
+    waits = record.intent is not None or record.awaits or record.status is Status.DUPLICATE_PHONE
+    linked = record.member_id is not None
+    return scope == "all" or waits or (scope == "linked" and linked)
+
+
+# --- steps ---
+
+
+def find(world: World, account: Account, run_id: str) -> Step:
+    """Puts more of the run's users on the queue."""
+    run = find_run(world, account.account_id, run_id)
+    if run.sending:
+        resend_all(world, account, run_id)
+        return Step("queued", 1)
+    if run.all_queued:
+        return Step("all_queued", wait_seconds(world, account, run))
+    if run.kind == "relook":
+        return _find_recorded(world, account, run)
+    return _find_changed(world, account, run)
+
+
+def _find_recorded(world: World, account: Account, run: Run) -> Step:
+    """The next of our records that are concerned."""
+    account_id = account.account_id
+    after = f"user/{run.cursor:012d}" if run.cursor else None
+    page = world.users.query(account_id, "user/", after=after, limit=WINDOW)
+    records = [loaded(RECORD, item) for item in page.items]
+    ids = [one.user_id for one in records if _concerned(one, run.scope)]
+    now = world.clock.now()
+
+    def with_window(one: Run) -> Run:
+        if (one.cursor, one.scope) != (run.cursor, run.scope):
+            return one
+        opened = with_batches(one, _batches(ids), now, RELOOK)
+        cursor = records[-1].user_id if records else one.cursor
+        return leased(
+            world,
+            replace(opened, cursor=cursor, all_queued=page.next is None, windows=one.windows + 1),
+            0,
+        )
+
+    old, new = change_run(world, account_id, run.run_id, with_window)
+    opened_before = {one.batch for one in old.open}
+    send_open(
+        world, account, run.run_id, [one for one in new.open if one.batch not in opened_before]
+    )
+    return Step("all_queued" if new.all_queued else "queued", wait_seconds(world, account, new))
+
+
+def _find_changed(world: World, account: Account, run: Run) -> Step:
+    """The next of those who changed. They are on the queue before it is noted that they were
+    found."""
+    until = world.clock.now() + timedelta(seconds=STEP_SECONDS)
+    finder = Finder(world, account)
+    cursors = finder.begun(read_cursors(world, account.account_id))
+    ended: frozenset[str] = frozenset()
+    queued = 0
+    while True:
+        page = finder.page(cursors, ended)
+        newcomers.see_joined(world, account, page.joined)
+        _queue(world, account, run.run_id, page.user_ids)
+        queued += len(page.user_ids)
+        world.users.put_many(page.notes)
+        if page.cursors != cursors:
+            stored = store_cursors(world, account.account_id, page.cursors)
+            if stored is None:
+                return Step("queued", 1)
+            cursors = stored
+        ended = page.ended
+        if finder.all_ended(page):
+            break
+        if queued >= WINDOW or world.clock.now() >= until:
+            return Step("queued", 1)
+    _, new = change_run(
+        world, account.account_id, run.run_id, lambda one: replace(one, all_queued=True)
+    )
+    return Step("all_queued", wait_seconds(world, account, new))
+
+
+def _queue(world: World, account: Account, run_id: str, user_ids: Sequence[int]) -> None:
+    if not user_ids:
+        return
+    now = world.clock.now()
+
+    def opened(one: Run) -> Run:
+        live = one.total + len(user_ids) <= FEW
+        changed = with_batches(one, _batches(user_ids), now, CHANGED, live)
+        return leased(world, replace(changed, windows=one.windows + 1), 0)
+
+    old, new = change_run(world, account.account_id, run_id, opened)
+    before = {one.batch for one in old.open}
+    send_open(world, account, run_id, [one for one in new.open if one.batch not in before])
+
+
+def finish(world: World, account: Account, run_id: str) -> Step:
+    """The run has ended."""
+    finished(world, account, run_id)
+    return Step("finished")
+
+
+def is_over(world: World, run: Run) -> bool:
+    """Whether a scheduled run has nothing more to wait for: who is left was put back for longer and
+    is taken over by the next run."""
+    if run.kind != "scheduled_sync" or not run.all_queued or run.started is None:
+        return False
+    return (world.clock.now() - run.started).total_seconds() > LEFT_SECONDS
+
+
+def _batches(user_ids: Sequence[int]) -> list[tuple[int, ...]]:
+    return [tuple(user_ids[i : i + BATCH]) for i in range(0, len(user_ids), BATCH)]

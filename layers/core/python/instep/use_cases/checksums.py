@@ -1,0 +1,135 @@
+"""What every user came to when last noted, so that any change is found, with a clock or without one
+(U3): deletions, removed rows, rows without a time, users imported with old times.
+
+A bucket is a thousand user ids. Each has an item with the checksum of each of its users, and for a
+thousand buckets there is one with what each comes to as a whole: so one statement and one item tell
+of a million ids whether anything changed. A user's new checksum is stored after the user was put on
+the queue, and was read before: what changes in between is found again, never lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from instep.domain.account import Account
+from instep.domain.rules import Kind
+from instep.use_cases.ports import ActionKit, Item, Sum
+from instep.use_cases.world import World
+
+BUCKET = 1000
+AT_ONCE = 1000
+"""Users of one question by id."""
+
+
+def names_of(account: Account) -> tuple[str, ...]:
+    """The userfields that count: the opt-in userfield and the mapped ones."""
+    mapped = {one.actionkit_field for one in account.mappings if one.kind is Kind.CUSTOM}
+    return tuple(sorted({account.settings.opt_in_userfield or "", *mapped} - {""}))
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What the users of a bucket came to, and of which userfields that tells."""
+
+    number: int
+    userfields: tuple[str, ...]
+    users: Mapping[int, int] = field(default_factory=dict)
+
+    def item(self, account_id: str) -> Item:
+        """As stored: one short text."""
+        text = " ".join(f"{user_id}:{one}" for user_id, one in sorted(self.users.items()))
+        return {
+            "account_id": account_id,
+            "item": _bucket_key(self.number),
+            "userfields": list(self.userfields),
+            "users": text,
+        }
+
+
+def read_buckets(world: World, account_id: str, numbers: Iterable[int]) -> dict[int, Bucket]:
+    """The buckets that were noted."""
+    keys = {_bucket_key(one): one for one in numbers}
+    found = {}
+    for key, item in world.users.get_many(account_id, keys).items():
+        pairs = (one.split(":") for one in item["users"].split())
+        users = {int(user_id): int(checksum) for user_id, checksum in pairs}
+        found[keys[key]] = Bucket(keys[key], tuple(item["userfields"]), users)
+    return found
+
+
+def bucket_of(user_id: int) -> int:
+    """The bucket of a user."""
+    return user_id // BUCKET
+
+
+def note_users(
+    world: World, account: Account, actionkit: ActionKit, user_ids: Sequence[int]
+) -> None:
+    """Notes what users come to who are about to be looked at for the first time."""
+    if actionkit.finds_changes_by() != "checksums" or not user_ids:
+        return
+    names = names_of(account)
+    now: dict[int, int] = {}
+    for start in range(0, len(user_ids), AT_ONCE):
+        now |= actionkit.checksums_of(user_ids[start : start + AT_ONCE], names)
+    noted = read_buckets(world, account.account_id, {bucket_of(one) for one in user_ids})
+    items = []
+    for number in sorted({bucket_of(one) for one in user_ids}):
+        before = noted.get(number)
+        kept = before.users if before and before.userfields == names else {}
+        mine = {one: checksum for one, checksum in now.items() if bucket_of(one) == number}
+        items.append(Bucket(number, names, {**kept, **mine}).item(account.account_id))
+    world.users.put_many(items)
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What the buckets came to when last compared, and of which userfields that tells."""
+
+    userfields: tuple[str, ...] = ()
+    sums: Mapping[int, Sum] = field(default_factory=dict)
+
+    def items(self, account_id: str, buckets: Iterable[int]) -> list[Item]:
+        """As stored: those of the parts that hold these buckets."""
+        parts = {one // BUCKET for one in buckets}
+        items = []
+        for part in sorted(parts):
+            text = " ".join(
+                f"{number}:{one.rows}:{one.sum}"
+                for number, one in sorted(self.sums.items())
+                if number // BUCKET == part
+            )
+            items.append(
+                {
+                    "account_id": account_id,
+                    "item": f"sums/{part:06d}",
+                    "userfields": list(self.userfields),
+                    "sums": text,
+                }
+            )
+        return items
+
+
+def read_sums(world: World, account_id: str, userfields: tuple[str, ...]) -> Sums:
+    """All sums that were noted of these userfields."""
+    sums: dict[int, Sum] = {}
+    after: str | None = None
+    while True:
+        page = world.users.query(account_id, "sums/", after=after)
+        for item in page.items:
+            if tuple(item["userfields"]) == userfields:
+                sums |= _sums_of(item)
+        if page.next is None:
+            return Sums(userfields, sums)
+        after = page.next
+
+
+def _sums_of(item: Mapping[str, Any]) -> dict[int, Sum]:
+    triples = (one.split(":") for one in item["sums"].split())
+    return {int(number): Sum(int(rows), int(total)) for number, rows, total in triples}
+
+
+def _bucket_key(number: int) -> str:
+    return f"checksums/{number:09d}"
