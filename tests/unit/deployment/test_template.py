@@ -134,8 +134,9 @@ def test_no_role_may_everything() -> None:
 
 
 def test_credentials_of_accounts_are_written_by_the_api_alone() -> None:
-    """C3: worker, feed and catalogue read them, the sweep not even that."""
-    writing = {"CreateSecret", "PutSecretValue", "DeleteSecret", "UpdateSecret"}
+    """C3: the others read them, and worker and sweep delete those of an account that is off."""
+    writing = {"CreateSecret", "PutSecretValue", "UpdateSecret"}
+    deleting = {"ApiRole", "SweepRole", "WorkerPolicy"}
     reading: dict[str, set[str]] = {}
     for name, statement in statements():
         for action in as_list(statement["Action"]):
@@ -143,6 +144,7 @@ def test_credentials_of_accounts_are_written_by_the_api_alone() -> None:
             if service == "secretsmanager":
                 reading.setdefault(name, set()).add(verb)
     assert {name for name, verbs in reading.items() if verbs & writing} == {"ApiRole"}
+    assert {name for name, verbs in reading.items() if "DeleteSecret" in verbs} == deleting
     assert set(reading) == {"ApiRole", "WorkerPolicy", "FeedRole", "CatalogueRole"}
 
 
