@@ -1,13 +1,9 @@
-"""Scheduled syncs of one account, and looks at recorded users again (U3, U4, F3, A5).
+"""Scheduled syncs of one account (U3, U4).
 
-At every tick `check_account` finds out whether there is anything to do. Refusals go to the live lane
-at once, whatever else is under way. For other changes a run is started, if none is at work; its
-state machine `account-sync` calls the steps `find`, `progress` and `finish`. Runs of one account do
-not overlap: a tick that finds one at work is counted in it and leaves it alone.
-
-A *relook* goes through our own records: everybody who is linked after a changed mapping (F3), all
-after a changed setting that bears on eligibility, and after a pause or OFF those who await an answer
-or could be the next for a number, since their messages were dropped.
+At every tick `check_account` finds out whether there is anything to do. Refusals go to the live
+lane at once, whatever else is under way. For other changes a run is started, if none is at work,
+whose state machine calls the steps `find`, `progress` and `finish`. Runs of one account
+do not overlap: a tick that finds one at work is counted in it and leaves it alone.
 """
 
 from __future__ import annotations
@@ -15,17 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final, Literal
+from typing import Final
 
 from instep.domain.account import Account, Phase
-from instep.domain.record import Record, Status
 from instep.use_cases import holds, newcomers
+from instep.use_cases.broken import check_mappings
 from instep.use_cases.changes import Finder, Page
 from instep.use_cases.cursors import Cursors, read_cursors, store_cursors
 from instep.use_cases.errors import (
     AccountStopped,
     NotAdmitted,
-    NotFoundError,
     SideError,
     Unauthorised,
 )
@@ -38,7 +33,6 @@ from instep.use_cases.runs import (
     store_run,
     with_batches,
 )
-from instep.use_cases.stored import RECORD, loaded
 from instep.use_cases.windows import (
     Step,
     expired,
@@ -50,7 +44,7 @@ from instep.use_cases.windows import (
     send_open,
     wait_seconds,
 )
-from instep.use_cases.work import BATCH, REFUSAL, RELOOK, Work
+from instep.use_cases.work import BATCH, REFUSAL, Work
 from instep.use_cases.world import World
 
 CHANGED: Final = "changed"
@@ -60,10 +54,9 @@ FEW: Final = 120
 WINDOW: Final = 600
 STEP_SECONDS: Final = 60
 """How long a step goes on finding before it lets the machine look how far the work is."""
+FIELDS_CHECKED: Final = timedelta(hours=1)
 LEFT_SECONDS: Final = 540
 """A run older than this does not wait for users who were put back: the next one takes them over."""
-
-Scope = Literal["linked", "all", "waiting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +95,8 @@ def _check(world: World, account: Account) -> Checked:
         _queue_apart(world, account, refused.user_ids)
         _store(world, account, refused.cursors, before)
         return Checked("idle", len(refused.user_ids))
-    run = _run(world, account, cursors.run_id)
+    refused = _with_fields_checked(world, account, refused)
+    run = find_or_none(world, account.account_id, cursors.run_id)
     if run is not None and run.state != "succeeded":
         _queue_apart(world, account, refused.user_ids)
         _store(world, account, refused.cursors, before)
@@ -114,8 +108,18 @@ def _check(world: World, account: Account) -> Checked:
         world.users.put_many(page.notes)
         _store(world, account, page.cursors, before)
         return Checked("resumed" if resumed else "idle")
-    started = _start(world, account, before, refused, run)
+    started = _start(world, account, refused, run)
     return Checked("started" if started else "skipped", len(refused.user_ids))
+
+
+def _with_fields_checked(world: World, account: Account, page: Page) -> Page:
+    """Looks now and then whether mapped fields are still there (F3)."""
+    now, last = world.clock.now(), page.cursors.fields_checked_at
+    if last is not None and now - last < FIELDS_CHECKED:
+        return page
+    actionkit, strive = world.actionkit(account, Lane.LIVE), world.strive(account)
+    check_mappings(world, account, actionkit, strive)
+    return replace(page, cursors=replace(page.cursors, fields_checked_at=now))
 
 
 def _queue_apart(world: World, account: Account, user_ids: Sequence[int]) -> None:
@@ -133,22 +137,13 @@ def _store(world: World, account: Account, cursors: Cursors, before: Cursors) ->
         store_cursors(world, account.account_id, cursors)
 
 
-def _run(world: World, account: Account, run_id: str) -> Run | None:
-    try:
-        return find_run(world, account.account_id, run_id)
-    except NotFoundError:
-        return None
-
-
-def _start(
-    world: World, account: Account, before: Cursors, refused: Page, last: Run | None
-) -> bool:
+def _start(world: World, account: Account, refused: Page, last: Run | None) -> bool:
     """Starts a run, with the refusals as its first users and those whom the last run left. False:
     another tick was faster."""
     account_id, now = account.account_id, world.clock.now()
     run_id = f"{now:%Y%m%dT%H%M%SZ}-sync-{world.ids.new()[-6:].lower()}"
     run = Run(run_id, "scheduled_sync", started=now, sending=True)
-    run = with_batches(run, _batches(refused.user_ids), now, REFUSAL, live=True)
+    run = with_batches(run, batches_of(refused.user_ids), now, REFUSAL, live=True)
     for left in last.open if last else ():
         run = with_batches(run, [left.ids], now, left.cause, left.live)
     store_run(world, account_id, run)
@@ -167,68 +162,17 @@ def _resume(world: World, account: Account) -> bool:
     account_id = account.account_id
     resumed = False
     if account.phase is Phase.INITIAL_SYNC:
-        run = _run(world, account, account.initial_sync_run)
+        run = find_or_none(world, account.account_id, account.initial_sync_run)
         if run is None or expired(world, run):
             start_initial_sync(world, account)
             resumed = True
     cursors = read_cursors(world, account_id)
     for run_id in (cursors.run_id, cursors.relook_run):
-        run = _run(world, account, run_id)
+        run = find_or_none(world, account.account_id, run_id)
         if run is not None and expired(world, run):
             go_on(world, account_id, run_id)
             resumed = True
     return resumed
-
-
-# --- looking at recorded users again ---
-
-
-def look_again(world: World, account: Account, scope: Scope) -> None:
-    """Has recorded users looked at again; one that is under way begins anew, with the wider of both
-    scopes. Of an account that is not running nobody is: its next ON or resume looks at all who
-    wait, and what changed meanwhile is asked for here again."""
-    if account.first_activated_at is None:
-        return
-    account_id = account.account_id
-    while True:
-        cursors = read_cursors(world, account_id)
-        run = _run(world, account, cursors.relook_run)
-        if run is not None and run.state != "succeeded":
-            wider = max(run.scope, scope, key=SCOPES.index)
-            again = lambda one: replace(  # noqa: E731
-                one, scope=wider, cursor=0, all_queued=False
-            )
-            change_run(world, account_id, run.run_id, again)
-            break
-        now = world.clock.now()
-        run_id = f"{now:%Y%m%dT%H%M%SZ}-relook-{world.ids.new()[-6:].lower()}"
-        store_run(world, account_id, Run(run_id, "relook", started=now, scope=scope))
-        if store_cursors(world, account_id, replace(cursors, relook_run=run_id)) is not None:
-            break
-        world.users.delete(account_id, f"run/{run_id}")
-    resume_runs(world, account)
-
-
-SCOPES: Final = ("", "waiting", "linked", "all")
-
-
-def resume_runs(world: World, account: Account) -> None:
-    """Goes on at once with the runs that have not ended, as after a pause."""
-    if not account.active:
-        return
-    cursors = read_cursors(world, account.account_id)
-    for run_id in (cursors.run_id, cursors.relook_run):
-        run = _run(world, account, run_id)
-        if run is not None and run.state != "succeeded":
-            go_on(world, account.account_id, run_id)
-
-
-def _concerned(record: Record, scope: str) -> bool:
-    if record.status is Status.ERASED and record.member_id is None:
-        return False
-    waits = record.intent is not None or record.awaits or record.status is Status.DUPLICATE_PHONE
-    linked = record.member_id is not None
-    return scope == "all" or waits or (scope == "linked" and linked)
 
 
 # --- steps ---
@@ -243,36 +187,8 @@ def find(world: World, account: Account, run_id: str) -> Step:
     if run.all_queued:
         return Step("all_queued", wait_seconds(world, account, run))
     if run.kind == "relook":
-        return _find_recorded(world, account, run)
+        return find_recorded(world, account, run)
     return _find_changed(world, account, run)
-
-
-def _find_recorded(world: World, account: Account, run: Run) -> Step:
-    """The next of our records that are concerned."""
-    account_id = account.account_id
-    after = f"user/{run.cursor:012d}" if run.cursor else None
-    page = world.users.query(account_id, "user/", after=after, limit=WINDOW)
-    records = [loaded(RECORD, item) for item in page.items]
-    ids = [one.user_id for one in records if _concerned(one, run.scope)]
-    now = world.clock.now()
-
-    def with_window(one: Run) -> Run:
-        if (one.cursor, one.scope) != (run.cursor, run.scope):
-            return one
-        opened = with_batches(one, _batches(ids), now, RELOOK)
-        cursor = records[-1].user_id if records else one.cursor
-        return leased(
-            world,
-            replace(opened, cursor=cursor, all_queued=page.next is None, windows=one.windows + 1),
-            0,
-        )
-
-    old, new = change_run(world, account_id, run.run_id, with_window)
-    opened_before = {one.batch for one in old.open}
-    send_open(
-        world, account, run.run_id, [one for one in new.open if one.batch not in opened_before]
-    )
-    return Step("all_queued" if new.all_queued else "queued", wait_seconds(world, account, new))
 
 
 def _find_changed(world: World, account: Account, run: Run) -> Step:
@@ -312,7 +228,7 @@ def _queue(world: World, account: Account, run_id: str, user_ids: Sequence[int])
 
     def opened(one: Run) -> Run:
         live = one.total + len(user_ids) <= FEW
-        changed = with_batches(one, _batches(user_ids), now, CHANGED, live)
+        changed = with_batches(one, batches_of(user_ids), now, CHANGED, live)
         return leased(world, replace(changed, windows=one.windows + 1), 0)
 
     old, new = change_run(world, account.account_id, run_id, opened)
@@ -332,7 +248,3 @@ def is_over(world: World, run: Run) -> bool:
     if run.kind != "scheduled_sync" or not run.all_queued or run.started is None:
         return False
     return (world.clock.now() - run.started).total_seconds() > LEFT_SECONDS
-
-
-def _batches(user_ids: Sequence[int]) -> list[tuple[int, ...]]:
-    return [tuple(user_ids[i : i + BATCH]) for i in range(0, len(user_ids), BATCH)]

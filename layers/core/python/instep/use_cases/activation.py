@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from instep.domain.account import PRIMARY_GROUP_NAME, Account, Phase
 from instep.use_cases import leaving
-from instep.use_cases.account_sync import look_again, resume_runs
 from instep.use_cases.accounts import audit, change_account, load_account
 from instep.use_cases.errors import StateError
 from instep.use_cases.initial_sync import start_initial_sync
 from instep.use_cases.off_switch import follow_account
 from instep.use_cases.ports import ActionKit, Strive
+from instep.use_cases.relook import look_again, resume_runs
 from instep.use_cases.staff import asked_by_staff, refuse_stopped
 from instep.use_cases.world import World
 
@@ -100,7 +100,9 @@ def switch_off(world: World, account_id: str, who: str) -> None:
     change_account(world, account_id, off)
     account = follow_account(world, account_id)
     if before.phase is Phase.STOPPED_CREDENTIALS:
-        leaving.delete_connection(world, account)  # Nothing can be carried with refused credentials.
+        leaving.delete_connection(
+            world, account
+        )  # Nothing can be carried with refused credentials.
     else:
         leaving.begin(world, account)
     if before.phase is not Phase.OFF:

@@ -3,44 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
 
 from instep.domain.account import Account
-from instep.domain.holds import HoldKind, Stake, at_stake, discard, withhold
-from instep.domain.people import Side
+from instep.domain.holds import Stake, at_stake, discard, withhold
+from instep.domain.plan import Plan, Seen
+from instep.domain.record import Record
 from instep.domain.rules import Rules
 from instep.use_cases import holds
-from instep.use_cases.work import DISCARDED, INITIAL_SYNC, RELEASED, RELOOK, Work
+from instep.use_cases.work import INITIAL_SYNC, RELOOK, Work
 from instep.use_cases.world import World
 
-if TYPE_CHECKING:
-    from instep.use_cases.sync import Decided
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One user's plan, before anything of it is done. `before` lies in the table; `known` is that
+    without the intent of a worker that died."""
+
+    user_id: int
+    before: Record | None
+    known: Record | None
+    seen: Seen
+    plan: Plan
 
 
+@dataclass(slots=True)
 class Brake:
     """Holds writes of one batch. What an initial sync does is never held; what follows from a
-    change that staff made in our own settings is not counted, but waits where a hold is open."""
+    change that staff made in our own settings is not counted, but waits where a hold is open.
 
-    def __init__(self, world: World, account: Account, work: Work) -> None:
-        self._world = world
-        self._account = account
-        self._work = work
-        self._decided, self._stake = _asked(work.cause)
+    `again`: users to be looked at again, since a hold was decided just now."""
+
+    world: World
+    account: Account
+    work: Work
+    again: frozenset[int] = frozenset()
+    _decided: dict[int, holds.Decided] = field(default_factory=dict)
 
     def checked(self, decided: Sequence[Decided], rules: Rules) -> list[Decided]:
-        """The plans without what is held."""
-        if self._work.cause == INITIAL_SYNC:
+        """The plans without what is held, and as staff decided about those who were."""
+        if self.work.cause == INITIAL_SYNC or not decided:
             return list(decided)
-        if self._decided == DISCARDED and self._stake is not None:
-            discarded = frozenset({self._stake})
-            return [replace(one, plan=discard(one.plan, one.before, discarded)) for one in decided]
-        people = {
-            one.user_id: stakes - ({self._stake} if self._stake else set())
+        account_id = self.account.account_id
+        self._decided = holds.decided_for(self.world, account_id, [one.user_id for one in decided])
+        stakes = {one.user_id: self._stakes(one, rules) for one in decided}
+        held = self._held({user_id: some for user_id, some in stakes.items() if some})
+        if held:
+            holds.leave(self.world, account_id, stakes)
+        joining = {
+            one.user_id: _held(one, stakes[one.user_id] & held)
             for one in decided
-            if (stakes := at_stake(one.plan, one.seen, rules))
+            if stakes[one.user_id] & held
         }
-        held = self._held({user: stakes for user, stakes in people.items() if stakes})
-        if not held:
-            return list(decided)
-        return [self._without(one, held & people.get(one.user_id, frozenset())) for one in decided]
+        if joining:
+            self.again = holds.join(self.world, account_id, joining)
+        return [self._as_decided(one, stakes[one.user_id] & held) for one in decided]
+
+    def settle(self, user_ids: Collection[int]) -> None:
+        """What staff decided about these users is carried out."""
+        done = [self._decided[one] for one in user_ids if one in self._decided]
+        if done:
+            holds.settled(self.world, self.account.account_id, done)
+
+    def _stakes(self, one: Decided, rules: Rules) -> frozenset[Stake]:
+        said = self._decided.get(one.user_id, holds.Decided())
+        return at_stake(one.plan, one.seen, rules) - said.released - said.discarded
+
+    def _held(self, people: dict[int, frozenset[Stake]]) -> frozenset[Stake]:
+        account_id = self.account.account_id
+        if not people or self.work.cause == RELOOK:
+            return holds.open_stakes(self.world, account_id)
+        return holds.count(self.world, account_id, people, self.work.cause)
+
+    def _as_decided(self, one: Decided, held: frozenset[Stake]) -> Decided:
+        plan = one.plan
+        said = self._decided.get(one.user_id, holds.Decided())
+        if said.discarded:
+            plan = discard(plan, one.known, said.discarded)
+        if held:
+            plan = withhold(plan, one.known, held)
+        return replace(one, plan=plan)
+
+
+def _held(one: Decided, stakes: frozenset[Stake]) -> holds.Held:
+    member = one.seen.linked or one.seen.matched
+    return holds.Held(one.plan.record.member_id, member is not None and member.opt_in, stakes)

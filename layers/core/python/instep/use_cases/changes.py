@@ -53,7 +53,7 @@ BUCKETS: Final = 20
 SUMS: Final = 2000
 """Buckets that one statement sums up."""
 SHORT_LIST: Final = 100_000
-"""A list of up to so many users is compared as a whole in every cycle, a longer one within a day."""
+"""A list of up to so many users is compared whole in every cycle, a longer one within a day."""
 CYCLES_A_DAY: Final = 144
 KNOWN: Final = 1000
 """Refusals that are remembered so that nobody is named twice; more are found as other changes."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from instep.domain.account import Account, allowed_options
 from instep.domain.rules import Kind, Mapping, Option
-from instep.use_cases.account_sync import look_again
 from instep.use_cases.accounts import audit, change_account, load_account
 from instep.use_cases.errors import NotFoundError, StateError
 from instep.use_cases.ports import CustomField, Userfield
 from instep.use_cases.problems import Problem, refuse
+from instep.use_cases.relook import look_again
 from instep.use_cases.staff import asked_by_staff
 from instep.use_cases.world import World
 

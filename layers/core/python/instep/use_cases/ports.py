@@ -294,6 +294,15 @@ class Acted:
     created_user: bool
 
 
+@dataclass(frozen=True, slots=True)
+class EmailOwner:
+    """The user to whom an email belongs. `acted`: for each sync_id asked about that one of the
+    user's latest actions bears, whether that action created the user."""
+
+    user_id: int
+    acted: Mapping[str, bool] = field(default_factory=dict)
+
+
 class Permits(Protocol):
     """The account's pace at ActionKit (A3), for calls that read no records: a slot among the
     simultaneous requests, and the word that the account is still on."""
@@ -367,6 +376,11 @@ class ActionKit(Protocol):
 
     def count_users(self) -> int: ...
     def emails(self, user_ids: Sequence[int]) -> Mapping[int, str]: ...
+
+    def user_by_email(self, email: str, sync_ids: Sequence[str] = ()) -> EmailOwner | None:
+        """Whose email it is, ignoring case; None if nobody's. As fresh as a read by REST is. The
+        caller holds the grant for the user."""
+
     def userfields(self) -> list[Userfield]: ...
     def opt_in_values(self, userfield: str, limit: int) -> list[OptInValue]: ...
 

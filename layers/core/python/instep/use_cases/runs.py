@@ -7,7 +7,7 @@ ticked off twice counts once, so progress is exact whatever is delivered twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from instep.use_cases.errors import NotFoundError
 from instep.use_cases.ports import NEW
 from instep.use_cases.records import counted
 from instep.use_cases.stored import dumped, loaded, run_key
-from instep.use_cases.work import Work
+from instep.use_cases.work import BATCH, Work
 from instep.use_cases.world import World
 
 RATE_SECONDS = 120
@@ -213,6 +213,19 @@ def find_run(world: World, account_id: str, run_id: str) -> Run:
     if item is None:
         raise NotFoundError("no_run", "There is no such run.")
     return loaded(RUN, item)
+
+
+def find_or_none(world: World, account_id: str, run_id: str) -> Run | None:
+    """A run, if there is one of this id."""
+    try:
+        return find_run(world, account_id, run_id)
+    except NotFoundError:
+        return None
+
+
+def batches_of(user_ids: Sequence[int]) -> list[tuple[int, ...]]:
+    """Users in batches of one look."""
+    return [tuple(user_ids[i : i + BATCH]) for i in range(0, len(user_ids), BATCH)]
 
 
 def store_run(world: World, account_id: str, run: Run) -> Run | None:

@@ -11,12 +11,12 @@ from instep.domain.consent import Reading, read_value
 from instep.domain.countries import REGIONS
 from instep.domain.rules import Kind
 from instep.use_cases import newcomers
-from instep.use_cases.account_sync import look_again
 from instep.use_cases.accounts import audit, change_account, load_account
 from instep.use_cases.errors import StateError
 from instep.use_cases.exclusive import claim_opt_in_field, release_opt_in_field
 from instep.use_cases.off_switch import follow_account
 from instep.use_cases.problems import Problem, refuse
+from instep.use_cases.relook import look_again
 from instep.use_cases.staff import asked_by_staff
 from instep.use_cases.world import World
 

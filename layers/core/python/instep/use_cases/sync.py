@@ -35,7 +35,8 @@ from instep.domain.record import Intent, NumberConsent, Record, Status
 from instep.domain.rules import Kind, Option
 from instep.use_cases import erasure, newcomers
 from instep.use_cases.accounts import change_account, find_account
-from instep.use_cases.brake import Brake
+from instep.use_cases.brake import Brake, Decided
+from instep.use_cases.broken import check_mappings
 from instep.use_cases.confirming import CONFIRM, await_answers
 from instep.use_cases.conflicts import conflict_items
 from instep.use_cases.errors import (
@@ -52,7 +53,7 @@ from instep.use_cases.pacing import HTTP_LEASE_SECONDS, Grant, Pacer
 from instep.use_cases.ports import Act, ActionKit, ActionKitLook, Gone, Item, Strive
 from instep.use_cases.records import People
 from instep.use_cases.runs import add_tallies, change_run, find_run, still_open, ticked_off
-from instep.use_cases.work import ERASE, INITIAL_SYNC, RECREATE, Work, put_work
+from instep.use_cases.work import ERASE, RECREATE, Work, put_work
 from instep.use_cases.world import World
 
 T = TypeVar("T")
@@ -120,18 +121,6 @@ def _still_open(world: World, work: Work) -> Work:
 def later_seconds(tries: int) -> float:
     """How long to leave a failing side, or an awaited answer, alone: 15 s, doubling to 10 min."""
     return float(min(600, 15 * 2 ** min(tries, 6)))
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """One user's plan, before anything of it is done. `before` lies in the table; `known` is that
-    without the intent of a worker that died."""
-
-    user_id: int
-    before: Record | None
-    known: Record | None
-    seen: Seen
-    plan: Plan
 
 
 @dataclass(slots=True)
@@ -456,9 +445,33 @@ class Batch:
             for user_id, each in seen.items()
             if (one := self._decide(user_id, records.get(user_id), each, look)) is not None
         ]
+        decided = self._without_broken(decided)
         decided = self._brake.checked(decided, self._rules)
+        for user_id in self._brake.again:
+            self._look_again(user_id, 1)
         begun = [self._begin(one) for one in decided]
         return [one for one in begun if one is not None]
+
+    def _without_broken(self, decided: list[Decided]) -> list[Decided]:
+        """Leaves out users whose custom field seems to be cleared because it is no longer there:
+        they are looked at again without it (F3)."""
+        clearing = {
+            write.field_id
+            for one in decided
+            for write in one.plan.field_writes
+            if write.kind is Kind.CUSTOM and not write.new
+        }
+        if not clearing:
+            return decided
+        account = check_mappings(self._world, self._account, self._actionkit, self._strive)
+        broken = {one.field_id for one in account.mappings if one.broken} & clearing
+        left = []
+        for one in decided:
+            if broken & {write.field_id for write in one.plan.field_writes}:
+                self._look_again(one.user_id, 1)
+            else:
+                left.append(one)
+        return left
 
     def _consent(self, number: str | None) -> NumberConsent:
         return self._consents[number][0] if number in self._consents else NumberConsent()
