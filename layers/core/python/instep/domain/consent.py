@@ -26,7 +26,8 @@ CONFIRM: Final = timedelta(minutes=20)
 CLOCK_SKEW: Final = timedelta(minutes=15)
 
 _TRUE: Final = frozenset({"t", "true", "1", "opt in", "opt-in", "y", "yes"})
-_FALSE: Final = frozenset({"f", "false", "0", "opt out", "opt-out", "n", "no"})
+FALSE_VALUES: Final = frozenset({"f", "false", "0", "opt out", "opt-out", "n", "no"})
+"""The recognised false spellings, in lower case and without surrounding space (F10)."""
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -46,7 +47,7 @@ def read_value(raw: str) -> Reading:
         return Reading.NONE
     if value in _TRUE:
         return Reading.TRUE
-    if value in _FALSE:
+    if value in FALSE_VALUES:
         return Reading.FALSE
     return Reading.UNRECOGNISED
 
