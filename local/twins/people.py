@@ -452,6 +452,7 @@ class _Maker:
             subscribed=self._chance(0.6),
             first_name=profile.first_name,
             last_name=profile.last_name,
+            at=None,
             **profile.address,
         )
         joined_at = self._ago(200, 2000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import pytest
@@ -19,7 +19,7 @@ from instep.use_cases.errors import (
     Unauthorised,
     Unavailable,
 )
-from instep.use_cases.ports import Act, Acted, ActionKit, OptInValue, Userfield
+from instep.use_cases.ports import Act, Acted, ActionKit, Gone, OptInValue, Place, Userfield
 from local.twins.actionkit import ActionKitTwin
 from local.twins.http import Fault
 from local.twins.transport import TwinTransport
@@ -340,6 +340,43 @@ def test_by_rest_a_look_does_without_filters_that_are_not_allowed(
     assert look.sharers == ()
 
 
+def test_a_look_tells_who_was_merged(make: Make, twin: ActionKitTwin) -> None:
+    """U3: asked for the one merged away or the one left; those merged twice lead to the last."""
+    ids = [twin.add_user(f"{name}@example.org") for name in "abcdef"]
+    ada, bo, cleo, dan, eve, fay = ids
+    twin.merge_users(ada, bo)
+    twin.merge_users(dan, eve)
+    client = make()
+    assert client.look([ada], FIELDS).merged == {bo: ada}
+    look = client.look([bo], FIELDS)
+    assert (look.users, look.merged) == ({}, {bo: ada})
+    assert client.look([cleo], FIELDS).merged == {}
+    twin.merge_users(cleo, ada)
+    for asked in (ada, bo, cleo):
+        assert client.look([asked], FIELDS).merged == {ada: cleo, bo: cleo}
+    assert client.look(ids, FIELDS).merged == {ada: cleo, bo: cleo, eve: dan}
+    assert list(client.look(ids, FIELDS).users) == [cleo, dan, fay]
+
+
+def test_only_complete_merges_count(make: Make, twin: ActionKitTwin) -> None:
+    ada, bo = twin.add_user("ada@example.org"), twin.add_user("bo@example.org")
+    merge = twin.merge_users(ada, bo)
+    twin._db.update("core_usermerge", merge, status="new")
+    assert make().look([ada, bo], FIELDS).merged == {}
+
+
+def test_who_was_erased_is_known(client: ActionKitClient, twin: ActionKitTwin) -> None:
+    """E1, by an assumption: see `docs/assumptions.md`."""
+    ada = twin.add_user("ada@example.org", first_name="Ada", country="United States")
+    bo = twin.add_user("erased-by-mistake@example.org")
+    cleo = twin.add_user("erased-3@erased.invalid", first_name="Cleo")
+    twin.add_phone(ada, "2025550143")
+    assert not client.look([ada], FIELDS).users[ada].erased
+    twin.erase_user(ada)
+    look = client.look([ada, bo, cleo], FIELDS)
+    assert {user.user_id for user in look.users.values() if user.erased} == {ada}
+
+
 # --- lists ----------------------------------------------------------------------------------
 
 
@@ -401,16 +438,17 @@ def test_opt_in_values(make: Make, twin: ActionKitTwin) -> None:
     assert by_rest == {"TBD": 3, "yes": 3}
 
 
-def test_a_deletion_is_confirmed_by_a_404(client: ActionKitClient, twin: ActionKitTwin) -> None:
+def test_who_is_gone_is_found_by_a_read_by_id(client: ActionKitClient, twin: ActionKitTwin) -> None:
     ada, bo = twin.add_user("ada@example.org"), twin.add_user("bo@example.org")
-    assert not client.confirm_deleted(ada)
+    assert client.find_gone(ada) is None
     twin.delete_user(ada)
-    assert client.confirm_deleted(ada)
-    twin.switch(merged_user="redirect")
+    assert client.find_gone(ada) == Gone()
     cleo = twin.add_user("cleo@example.org")
     twin.merge_users(bo, cleo)
-    assert client.confirm_deleted(cleo)
-    assert not client.confirm_deleted(bo)
+    assert client.find_gone(cleo) == Gone()
+    twin.switch(merged_user="redirect")
+    assert client.find_gone(cleo) == Gone(merged_into=bo)
+    assert client.find_gone(bo) is None
 
 
 # --- writing --------------------------------------------------------------------------------
@@ -508,9 +546,14 @@ def test_an_action_takes_no_slot_and_is_sent_once(
 
 # --- errors ---------------------------------------------------------------------------------
 
+LONG_AGO = Place(datetime(2001, 1, 1, tzinfo=UTC), 0)
 METHODS: dict[str, Callable[[ActionKitClient], object]] = {
     "look": lambda client: client.look([1], FIELDS),
-    "confirm_deleted": lambda client: client.confirm_deleted(1),
+    "find_gone": lambda client: client.find_gone(1),
+    "users_with": lambda client: client.users_with(["+12025550143"]),
+    "changed_since": lambda client: client.changed_since(LONG_AGO, 10, FIELDS),
+    "refusals_since": lambda client: client.refusals_since(LONG_AGO, 10, FIELDS[0]),
+    "newest_change": lambda client: client.newest_change(FIELDS),
     "user_ids_after": lambda client: client.user_ids_after(0, 10),
     "count_users": lambda client: client.count_users(),
     "emails": lambda client: client.emails([1]),

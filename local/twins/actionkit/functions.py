@@ -125,6 +125,13 @@ def _concat_ws(separator: Any, *values: Any) -> str | None:
     return str(separator).join(str(value) for value in values if value is not None)
 
 
+def _quote(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return "'" + text.replace("\0", "\\0").replace("\x1a", "\\Z") + "'"
+
+
 def _field(value: Any, *among: Any) -> int:
     return among.index(value) + 1 if value in among else 0
 
@@ -228,6 +235,7 @@ def register(
     make("conv", _conv, 3)
     make("ak_substring_index", _null_in_null_out(_substring_index), 3)
     make("concat_ws", _concat_ws)
+    make("ak_quote", _quote, 1)
     make("field", _field)
     make("find_in_set", _find_in_set, 2)
     make("ak_pad", _null_in_null_out(_pad), 4)

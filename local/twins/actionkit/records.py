@@ -10,6 +10,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from local.twins.actionkit.database import PAGE_TYPES, USER_TEXT_COLUMNS, Database
@@ -77,13 +78,18 @@ class Records:
     # users ----------------------------------------------------------------------------------
 
     def add_user(
-        self, email: str, columns: Mapping[str, Any] | None = None, subscribed: bool = False
+        self,
+        email: str,
+        columns: Mapping[str, Any] | None = None,
+        subscribed: bool = False,
+        at: datetime | None = None,
     ) -> int:
-        """Raises :class:`Conflict` if the address is taken."""
+        """A user, made and changed last at a time (now). Raises :class:`Conflict` if the address
+        is taken."""
         owner = self.user_id_of(email)
         if owner is not None:
             raise Conflict("email", email, owner)
-        now = self._db.timestamp()
+        now = self._db.timestamp() if at is None else self._db.stored(at)
         user_id = self._db.insert(
             "core_user",
             email=email,
@@ -315,6 +321,23 @@ class Records:
         )
         self.moved(user_id, "userfield")
         return field_id
+
+    def import_field(self, user_id: int, name: str, value: str, at: datetime | None) -> int:
+        """A row as old imports left them: with a time of long ago or without one, and no clock
+        moves. Returns its id; raises KeyError if the userfield is not defined."""
+        return self._db.insert(
+            "core_userfield",
+            parent_id=user_id,
+            name=self._userfields[name.lower()]["name"],
+            value=value,
+            updated_at=None if at is None else self._db.stored(at),
+        )
+
+    def remove_field_row(self, row_id: int) -> None:
+        user_id = self._db.value("SELECT parent_id FROM core_userfield WHERE id = ?", (row_id,))
+        self._db.delete("core_userfield", row_id)
+        if user_id is not None:
+            self.moved(user_id, "userfield")
 
     def remove_field(self, user_id: int, name: str) -> None:
         for row in self.field_rows(user_id, name):

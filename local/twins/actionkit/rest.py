@@ -316,6 +316,10 @@ class Rest:
             filters.pop("updated_at", None)
         return filters
 
+    def _allowed_order(self, resource: Resource) -> list[str]:
+        timed = self._records.unknowns.updated_at_filter and "updated_at" in resource.filters
+        return list(dict.fromkeys((*resource.order, *(["updated_at"] if timed else []))))
+
     def _schema(self, resource: Resource) -> Row:
         fields = {
             row["name"]: {
@@ -335,7 +339,7 @@ class Rest:
             "default_limit": DEFAULT_LIMIT,
             "fields": fields,
             "filtering": dict.fromkeys(self._allowed_filters(resource), "all"),
-            "ordering": list(resource.order),
+            "ordering": self._allowed_order(resource),
         }
 
     # lists ----------------------------------------------------------------------------------
@@ -387,7 +391,7 @@ class Rest:
         terms = []
         for name in names:
             plain = name.removeprefix("-")
-            if plain not in resource.order:
+            if plain not in self._allowed_order(resource):
                 message = f"No matching '{plain}' field for ordering on."
                 raise Answer(json_response(400, {"error": message}))
             terms.append(f"{plain} {'DESC' if name.startswith('-') else 'ASC'}")

@@ -274,6 +274,8 @@ def _rewritten(node: exp.Expr) -> exp.Expr:
             return _call("ak_now_micro" if node.expressions else "ak_now")
         case exp.Anonymous() if node.name.upper() == "UNIX_TIMESTAMP" and not node.expressions:
             return _call("unix_timestamp", _call("ak_now"))
+        case exp.Anonymous() if node.name.upper() == "QUOTE":
+            return _call("ak_quote", *(_as_text_argument(each) for each in node.expressions))
         case exp.Anonymous() if node.name.upper() == "JSON_ARRAYAGG":
             return _call("json_group_array", *node.expressions)
         case exp.DateAdd() | exp.TimestampAdd():

@@ -214,9 +214,12 @@ class ActionKitTwin:
 
     # people ---------------------------------------------------------------------------------
 
-    def add_user(self, email: str, *, subscribed: bool = False, **columns: str) -> int:
-        """A user with columns of ``core_user``; ``subscribed`` to the default e-mail list."""
-        return self._records.add_user(email, columns, subscribed)
+    def add_user(
+        self, email: str, *, subscribed: bool = False, at: datetime | None = None, **columns: str
+    ) -> int:
+        """A user with columns of ``core_user``; ``subscribed`` to the default e-mail list; ``at``:
+        imported with the time when it was made and changed last elsewhere."""
+        return self._records.add_user(email, columns, subscribed, at)
 
     def edit_user(self, user_id: int, **columns: str) -> None:
         """Change columns of the profile, as staff do in the admin pages."""
@@ -251,6 +254,14 @@ class ActionKitTwin:
             self._records.remove_field(user_id, name)
         else:
             self._records.set_field(user_id, name, value, by_action)
+
+    def import_field(self, user_id: int, name: str, value: str, at: datetime | None = None) -> int:
+        """A userfield row with an old time or none, for which no clock moves; returns its id."""
+        return self._records.import_field(user_id, name, value, at)
+
+    def remove_field_row(self, row_id: int) -> None:
+        """Remove one row of a userfield, which leaves no trace but itself missing."""
+        self._records.remove_field_row(row_id)
 
     def add_phone(
         self, user_id: int, phone: str, type_: str = "mobile", source: str = "user"

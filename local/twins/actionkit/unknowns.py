@@ -51,7 +51,7 @@ class Unknowns:
     sql_forbidden: bool = False
     """Whether SQL reports are refused."""
     updated_at_filter: bool = False
-    """Whether lists can be filtered by ``updated_at`` (``__gte`` and the like)."""
+    """Whether lists can be filtered by ``updated_at`` (``__gte`` …) and ordered by it."""
     phone_source_of_actions: str = "user"
     """The source of a phone row that an action makes."""
     normalized_phone_drops_one: bool = False

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import base64
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
 from instep.adapters.actionkit import IMPORT_PAGE, SOURCE, ActionKitClient
 from instep.adapters.actionkit.calls import refused_fields
+from instep.adapters.actionkit.changes import spellings_of
+from instep.adapters.actionkit.gathered import Gathered, is_erased
 from instep.adapters.actionkit.sql import look_of, look_statement
 from instep.adapters.transport import HostRefusedError
 from instep.use_cases.errors import ConfigurationError, Rejected, Unavailable
-from instep.use_cases.ports import Act, Acted, HttpAnswer, ImportPage, NoAnswerError, OptInValue
+from instep.use_cases.ports import (
+    Act,
+    Acted,
+    Changed,
+    Gone,
+    HttpAnswer,
+    ImportPage,
+    NoAnswerError,
+    OptInValue,
+    Place,
+    Sum,
+)
 from tests.unit.adapters.script import Call, FakeClock, Script, Slots
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SQL = "rest/v1/report/run/sql/"
 ACTION = "rest/v1/action/"
 ROOT = {"action": {"list_endpoint": "/rest/v1/action/", "schema": "/rest/v1/action/schema/"}}
@@ -64,9 +79,86 @@ def test_a_look_has_names_as_parameters_and_ids_as_numbers() -> None:
         assert f"{value}'" not in query
     for name in values:
         assert f"{{{{ {name} }}}}" in query
-    assert query.count("UNION ALL") == 9
+    assert query.count("UNION ALL") == 13
     with pytest.raises(ValueError, match="x"):
         look_statement(["3) OR (1=1 x"], ["b"], [], ["1"], 10)  # type: ignore[list-item]
+
+
+def test_a_feed_reads_times_of_every_form_and_asks_for_the_last_ones_rest() -> None:
+    """Sent in the one form that MySQL compares with its times whatever their precision."""
+    rows = [["2026-03-01 12:00:00", 7], ["2026-03-01T12:00:00.250000", "3"]]
+    with Script(Call("POST", SQL, body=rows)) as script:
+        after = Place(NOON.astimezone(timezone(timedelta(hours=2))), 5)
+        found = client(script).changed_since(after, 50, ["o'clock"])
+    assert found == [Changed(7, NOON), Changed(3, NOON + timedelta(microseconds=250_000))]
+    sent = script.body()
+    assert sent["field_0"] == "o'clock"
+    assert sent["refresh"] is True
+    assert "o'clock" not in sent["query"]
+    assert "updated_at >= '2026-03-01 12:00:00' AND (updated_at >" in sent["query"]
+    assert sent["query"].count("LIMIT 50") == 6
+
+
+def test_a_place_that_is_all_read_is_left_behind() -> None:
+    with Script(Call("POST", SQL, body=[])) as script:
+        client(script).refusals_since(Place(NOON.replace(microsecond=5)), 50, "sms")
+    assert "f.updated_at > '2026-03-01 12:00:00.000005'" in script.body()["query"]
+
+
+@pytest.mark.parametrize("row", [["soon", 1], [None, 1], [], ["2026-03-01T12:00:00", None]])
+def test_a_feed_of_other_rows_is_unreadable(row: list[Any]) -> None:
+    with Script(Call("POST", SQL, body=[row])) as script, pytest.raises(Unavailable):
+        client(script).changed_since(Place(NOON), 50, [])
+
+
+def test_sums_may_come_as_text() -> None:
+    with Script(Call("POST", SQL, body=[[0, "2", "8224694170"]])) as script:
+        assert client(script).sums(0, 9, ["sms"]) == {0: Sum(2, 8224694170)}
+
+
+def test_checksums_are_never_asked_for_by_rest() -> None:
+    with Script() as script:
+        by_rest = client(script, reads="rest")
+        for ask in (by_rest.sums, by_rest.checksums):
+            with pytest.raises(NotImplementedError):
+                ask(0, 1, [])
+        with pytest.raises(NotImplementedError):
+            by_rest.checksums_of([1], [])
+
+
+@pytest.mark.parametrize(
+    ("number", "among"),
+    [
+        ("+12025550143", {"2025550143", "12025550143", "01112025550143"}),
+        ("+447700900123", {"07700900123", "7700900123", "4407700900123", "00447700900123"}),
+        ("not one", {"not one"}),
+    ],
+)
+def test_how_a_number_may_have_been_typed(number: str, among: set[str]) -> None:
+    assert among <= spellings_of(number)
+
+
+@pytest.mark.parametrize(
+    ("email", "other", "erased"),
+    [
+        ("erased-7@erased.invalid", "", True),
+        ("Erased@Nobody.INVALID", " ", True),
+        ("erased-7@erased.invalid", "Ada", False),
+        ("erased-7@example.org", "", False),
+        ("ada@erased.invalid", "", False),
+        ("erased.invalid", "", False),
+        ("", "", False),
+    ],
+)
+def test_who_counts_as_erased(email: str, other: str, erased: bool) -> None:
+    assert is_erased({"email": email, "first_name": other, "zip": ""}) is erased
+
+
+def test_merges_that_go_round_in_a_circle_end() -> None:
+    seen = Gathered([])
+    for loser, merge, primary in ((1, 10, 2), (2, 11, 1), (3, 12, 3), (4, 13, 9), (4, 12, 5)):
+        seen.merge(loser, merge, primary)
+    assert seen.look().merged == {1: 2, 2: 1, 4: 9}
 
 
 def test_an_action_says_what_it_must() -> None:
@@ -301,20 +393,20 @@ def test_a_read_without_an_answer_is_not_tried_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "location", "deleted"),
+    ("status", "location", "gone"),
     [
-        (404, "", True),
-        (200, "", False),
-        (301, "https://act.example.org/rest/v1/user/8/", True),
-        (301, "https://act.example.org/rest/v1/user/7/", False),
-        (301, "https://act.example.org/login", False),
-        (302, "", False),
+        (404, "", Gone()),
+        (200, "", None),
+        (301, "https://act.example.org/rest/v1/user/8/", Gone(8)),
+        (301, "https://act.example.org/rest/v1/user/7/", None),
+        (301, "https://act.example.org/login", None),
+        (302, "", None),
     ],
 )
-def test_what_a_read_by_id_says(status: int, location: str, deleted: bool) -> None:
+def test_what_a_read_by_id_says(status: int, location: str, gone: Gone | None) -> None:
     headers = (("location", location),) if location else ()
     with Script(Call("GET", "rest/v1/user/7/", status, {}, headers)) as script:
-        assert client(script).confirm_deleted(7) is deleted
+        assert client(script).find_gone(7) == gone
 
 
 # --- probe ----------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -296,3 +297,40 @@ def test_erasing_leaves_nothing_personal(caller: Caller) -> None:
     user = caller.twin.user(1)
     assert (user["first_name"], user["fields"], user["phones"]) == ("", {}, [])
     assert "ada" not in user["email"]
+
+
+def test_a_user_imported_with_an_old_time(caller: Caller) -> None:
+    old = caller.now - timedelta(days=3000)
+    user = caller.twin.add_user("ada@example.org", at=old, first_name="Ada")
+    row = caller.twin.user(user)
+    assert row["created_at"] == row["updated_at"] == old.strftime("%Y-%m-%d %H:%M:%S.%f")
+    assert row["first_name"] == "Ada"
+
+
+def test_a_row_without_a_time_moves_no_clock() -> None:
+    caller = Caller(user_updated_by=["userfield"])
+    caller.twin.define_userfield("skills", allow_multiple=True)
+    ada = caller.twin.add_user("ada@example.org")
+    before = caller.twin.user(ada)["updated_at"]
+    caller.wait(5)
+    caller.twin.import_field(ada, "skills", "juggling", at=caller.now - timedelta(days=3000))
+    row_id = caller.twin.import_field(ada, "SKILLS", "singing")
+    assert [row["updated_at"] is None for row in caller.twin.userfield_rows(ada)] == [False, True]
+    assert caller.twin.user(ada)["updated_at"] == before
+    caller.twin.remove_field_row(row_id)
+    assert caller.twin.user(ada)["fields"] == {"skills": ["juggling"]}
+    assert caller.twin.user(ada)["updated_at"] > before
+
+
+def test_lists_filtered_by_time_are_ordered_by_it_too() -> None:
+    caller = Caller(updated_at_filter=True)
+    for name in ("ada", "bob"):
+        caller.twin.add_user(f"{name}@example.org")
+        caller.wait(5)
+    caller.twin.edit_user(1, first_name="Ada")
+    assert "updated_at" in caller.get("user/schema/")["ordering"]
+    path = "user/?updated_at__gte=2026-05-04T12:00:05&order_by=-updated_at"
+    assert [user["id"] for user in caller.get(path)["objects"]] == [1, 2]
+    caller.twin.switch(updated_at_filter=False)
+    assert "updated_at" not in caller.get("user/schema/")["ordering"]
+    assert caller.call("GET", "user/?order_by=updated_at").status == 400

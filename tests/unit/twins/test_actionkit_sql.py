@@ -125,10 +125,23 @@ def test_more_than_ten_thousand_rows_are_refused(caller: Caller) -> None:
         ("LENGTH('é')", 2),
         ("LPAD('7', 3, '0')", "007"),
         ("FIELD('b', 'a', 'b')", 2),
+        ("QUOTE(NULL)", "NULL"),
+        ("QUOTE('it''s')", "'it\\'s'"),
+        ("QUOTE(7)", "'7'"),
+        ("CRC32(SHA1('abc'))", 279656356),
+        ("TRIM(REPLACE(' a', CHAR(9), ' '))", "a"),
     ],
 )
 def test_the_dialect(caller: Caller, expression: str, value: Any) -> None:
     assert caller.sql(f"SELECT {expression}") == [[value]]
+
+
+def test_a_time_is_quoted_as_it_is_stored() -> None:
+    for microseconds, shown in ((True, "12:00:00.250000"), (False, "12:00:00")):
+        caller = Caller(microseconds=microseconds)
+        caller.twin.add_user("ada@example.org")
+        quoted = [[f"'2026-05-04 {shown}'"]]
+        assert caller.sql("SELECT QUOTE(updated_at) FROM core_user") == quoted
 
 
 def test_aggregates(caller: Caller) -> None:

@@ -31,6 +31,8 @@ SQL: Final = "report/run/sql/"
 RETRY_SECONDS: Final = 1.0
 """How long before a failed read is tried once more."""
 MAX_PAGES: Final = 1000
+MAX_ROWS: Final = 10_000
+"""ActionKit refuses a report of more rows."""
 
 Query = Sequence[tuple[str, str]]
 Body = Mapping[str, Any]
@@ -146,10 +148,10 @@ class Calls:
             before = objects
         raise unreadable(Side.ACTIONKIT, writing=False)
 
-    def total(self, resource: str, query: Query = ()) -> int:
+    def total(self, resource: str, query: Query = (), granted: bool = False) -> int:
         """How many objects a list has; a page far beyond its end shows nobody's values."""
         beyond = (("_limit", "1"), ("_offset", "1000000000"))
-        meta, _ = page_of(self.read(f"{resource}/", (*query, *beyond)))
+        meta, _ = page_of(self.read(f"{resource}/", (*query, *beyond), granted=granted))
         return int(meta["total_count"])
 
 

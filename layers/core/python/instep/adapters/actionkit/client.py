@@ -6,14 +6,25 @@ is in `docs/assumptions.md`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Literal, TypeVar
 
 import phonenumbers
 
-from instep.adapters.actionkit.calls import SQL, Calls, id_in, page_of, refused_fields
+from instep.adapters.actionkit import changes
+from instep.adapters.actionkit.calls import (
+    MAX_ROWS,
+    SQL,
+    Calls,
+    id_in,
+    page_of,
+    refused_fields,
+)
+from instep.adapters.actionkit.emails import owner_of
 from instep.adapters.actionkit.gathered import Gathered
-from instep.adapters.actionkit.rest import RestReader
+from instep.adapters.actionkit.rest import AT_ONCE, RestReader
+from instep.adapters.actionkit.rest_changes import RestChanges
 from instep.adapters.actionkit.sql import look_of, look_statement
 from instep.adapters.answers import (
     BUSY,
@@ -21,6 +32,7 @@ from instep.adapters.answers import (
     error_of,
     json_of,
     text_of,
+    time_of,
     unanswered,
     unreadable,
 )
@@ -31,15 +43,22 @@ from instep.use_cases.ports import (
     Act,
     Acted,
     ActionKitLook,
+    Changed,
     Clock,
+    EmailOwner,
+    Gone,
     HttpAnswer,
     ImportPage,
     NoAnswerError,
     OptInValue,
     Permits,
+    Place,
+    Sum,
     Transport,
     Userfield,
 )
+
+Found = TypeVar("Found")
 
 IMPORT_PAGE: Final = "instep-strive-sync"
 """The short name of the integration's own import page (U6)."""
@@ -47,8 +66,6 @@ IMPORT_PAGE_TITLE: Final = "Strive sync (made by the integration, please keep)"
 SOURCE: Final = "instep-strive-sync"
 """The source of every action that we write: how to tell them from people's."""
 
-MAX_ROWS: Final = 10_000
-"""ActionKit refuses a report of more rows."""
 RESOURCES: Final = ("user", "userfield", "phone", "page", "action")
 """What the staff account must be allowed to use (C1)."""
 SPELLINGS: Final = (
@@ -80,6 +97,7 @@ class ActionKitClient:
     ) -> None:
         self._calls = Calls(transport, base_url, username, password, permits, clock)
         self._rest = RestReader(self._calls) if reads == "rest" else None
+        self._rest_changes = RestChanges(self._calls) if reads == "rest" else None
         code = str(phonenumbers.country_code_for_region(default_region))
         self._calling_codes = ["1"] if code in ("0", "1") else ["1", code]
 
@@ -159,20 +177,111 @@ class ActionKitClient:
         except (KeyError, ValueError, TypeError):
             raise unreadable(Side.ACTIONKIT, writing=False) from None
 
-    def confirm_deleted(self, user_id: int) -> bool:
-        """True if a read by id says 404, or leads to another user (a merge). Raises as all."""
+    def find_gone(self, user_id: int) -> Gone | None:
+        """None if a read by id shows the user; Gone if it says 404, or leads to another user (a
+        merge). Raises as all."""
         try:
             answer = self._calls.attempt("GET", f"user/{user_id}/")
         except NoAnswerError as error:
             raise unanswered(Side.ACTIONKIT, error, writing=False) from None
         if answer.status in (301, 302):
             try:
-                return id_in(answer.headers.get("location", "")) != user_id
+                other = id_in(answer.headers.get("location", ""))
             except ValueError:
-                return False
+                return None
+            return None if other == user_id else Gone(other)
         if answer.status not in (200, 404):
             raise error_of(Side.ACTIONKIT, answer, False, ())
-        return answer.status == 404
+        return Gone() if answer.status == 404 else None
+
+    # --- what changed ---
+
+    def finds_changes_by(self) -> Literal["checksums", "times", "nothing"]:
+        """By REST `times` where the lists of users, userfields and phones can be filtered and
+        ordered by time, which three requests find out."""
+        if self._rest_changes is None:
+            return "checksums"
+        return "times" if self._rest_changes.can_tell() else "nothing"
+
+    def sums(
+        self, first_bucket: int, last_bucket: int, userfields: Sequence[str]
+    ) -> dict[int, Sum]:
+        """For each thousand ids that holds users: how many, and the sum of their checksums. The
+        answer must come within 10 seconds: ask for a hundred thousand users at a time at most."""
+        statement = changes.sums_statement(first_bucket, last_bucket, userfields)
+        return self._report(statement, changes.sums_of)
+
+    def checksums(self, after: int, upto: int, userfields: Sequence[str]) -> dict[int, int]:
+        """Checksum by user, above an id up to and with another."""
+        statement = changes.checksums_statement(after, upto, userfields)
+        return self._report(statement, changes.checksums_of)
+
+    def checksums_of(self, user_ids: Sequence[int], userfields: Sequence[str]) -> dict[int, int]:
+        """Checksum by user; those who do not exist are left out."""
+        if not user_ids:
+            return {}
+        statement = changes.checksums_of_statement(user_ids, userfields)
+        return self._report(statement, changes.checksums_of)
+
+    def changed_since(self, after: Place, limit: int, userfields: Sequence[str]) -> list[Changed]:
+        """Users changed after a place, in the order of (time, user). By REST the lists show
+        values, so the caller holds a grant, for three times `limit` people (six times where many
+        share one time), and no slots are taken; there may be fewer than `limit` though more
+        follow, but never none."""
+        limit = min(limit, MAX_ROWS)
+        if self._rest_changes is not None:
+            return self._rest_read(self._rest_changes.changed_since, after, limit, userfields)
+        statement = changes.changed_statement(after, limit, userfields)
+        return self._report(statement, changes.changed_of)
+
+    def refusals_since(self, after: Place, limit: int, userfield: str) -> list[Changed]:
+        """Rows with a recognised false set after a place, in the order of (time, row). By REST the
+        caller holds a grant for `limit` people, and no slots are taken."""
+        limit = min(limit, MAX_ROWS)
+        if self._rest_changes is not None:
+            return self._rest_read(self._rest_changes.refusals_since, after, limit, userfield)
+        statement = changes.refusals_statement(after, limit, userfield)
+        return self._report(statement, changes.changed_of)
+
+    def newest_change(self, userfields: Sequence[str]) -> datetime | None:
+        """The latest time in the tables of `changed_since`. By REST the caller holds a grant for
+        three people, and no slots are taken."""
+        if self._rest_changes is not None:
+            return self._rest_read(self._rest_changes.newest_change, userfields)
+        statement = changes.newest_statement(userfields)
+        return self._report(statement, lambda rows: time_of(rows[0][0]))
+
+    def users_with(self, numbers: Sequence[str]) -> list[int]:
+        """Ids of the users who typed one of the numbers, or what a reader of another country would
+        take for one. By REST nobody where phones cannot be filtered by number; else the lists show
+        phone rows."""
+        found: set[int] = set()
+        for start in range(0, len(numbers), AT_ONCE):
+            some = numbers[start : start + AT_ONCE]
+            if self._rest_changes is not None:
+                found.update(self._rest_read(self._rest_changes.users_with, some))
+            else:
+                statement = changes.users_with_statement(some)
+                found.update(self._report(statement, lambda rows: [int(row[0]) for row in rows]))
+        return sorted(found)
+
+    def _report(
+        self, statement: changes.Statement, read: Callable[[list[list[Any]]], Found]
+    ) -> Found:
+        """What is read of a report that shows no values."""
+        if self._rest is not None:
+            raise NotImplementedError("checksums are not to be had by REST")
+        rows = self._calls.report(*statement)
+        try:
+            return read(rows)
+        except (ValueError, TypeError, LookupError):
+            raise unreadable(Side.ACTIONKIT, writing=False) from None
+
+    def _rest_read(self, read: Callable[..., Found], *asked: Any) -> Found:
+        try:
+            return read(*asked)
+        except (ValueError, TypeError, LookupError):
+            raise unreadable(Side.ACTIONKIT, writing=False) from None
 
     # --- lists ---
 
@@ -228,6 +337,11 @@ class ActionKitClient:
             f"SELECT id, email FROM core_user WHERE id IN ({ids})"  # noqa: S608 - integers
         )
         return {int(row[0]): text_of(row[1]) for row in rows}
+
+    def user_by_email(self, email: str, sync_ids: Sequence[str] = ()) -> EmailOwner | None:
+        """Whose email it is, ignoring case, and which of the sync_ids the user's latest actions
+        bear. By REST in any case: never behind our own writes."""
+        return owner_of(self._calls, email, sync_ids)
 
     # --- userfields ---
 

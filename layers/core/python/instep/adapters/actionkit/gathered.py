@@ -36,6 +36,8 @@ class Gathered:
         self.found: dict[str, int] = {}
         self.crowded: set[int] = set()
         """Phone rows with a number that many have."""
+        self.merges: dict[int, tuple[int, int]] = {}
+        """For each user merged away the latest merge and its primary."""
         self._asked = {name.casefold(): name for name in userfields}
         self._users: dict[int, dict[str, str]] = {}
         self._fields: dict[int, dict[int, FieldRow]] = {}
@@ -82,6 +84,22 @@ class Gathered:
         """Every phone row gathered, with whose it is."""
         return [(user_id, row) for user_id, rows in self._phones.items() for row in rows.values()]
 
+    def merge(self, loser_id: int, merge_id: int, primary_id: int) -> None:
+        """A merge that concerns one of the users asked for."""
+        if loser_id != primary_id:
+            self.merges[loser_id] = max(self.merges.get(loser_id, (0, 0)), (merge_id, primary_id))
+
+    def merged(self) -> dict[int, int]:
+        """Who was merged away into whom at last."""
+        found = {}
+        for loser_id in sorted(self.merges):
+            left, seen = loser_id, {loser_id}
+            while left in self.merges and self.merges[left][1] not in seen:
+                left = self.merges[left][1]
+                seen.add(left)
+            found[loser_id] = left
+        return found
+
     def look(self) -> ActionKitLook:
         """What was gathered; the rows of a user in the order of their ids."""
         return ActionKitLook(
@@ -93,6 +111,7 @@ class Gathered:
                     fields=_in_order(self._fields.get(user_id, {})),
                     phones=_in_order(self._phones.get(user_id, {})),
                     usergroups=frozenset(self.usergroups.get(user_id, ())),
+                    erased=is_erased(columns),
                 )
                 for user_id, columns in sorted(self._users.items())
             },
@@ -108,7 +127,19 @@ class Gathered:
             ),
             actions_found=self.found,
             crowded=frozenset(self.crowded),
+            merged=self.merged(),
         )
+
+
+def is_erased(columns: Mapping[str, str]) -> bool:
+    """Whether a profile is one that ActionKit has made anonymous (E1): an address that begins with
+    `erased` at a domain of nobody (`.invalid`), and nothing else. An assumption, see
+    `docs/assumptions.md`."""
+    email = columns.get("email", "").strip().lower()
+    at_nobody = email.startswith("erased") and email.endswith(".invalid") and "@" in email
+    return at_nobody and not any(
+        value.strip() for name, value in columns.items() if name != "email"
+    )
 
 
 def _in_order(rows: Mapping[int, Row]) -> tuple[Row, ...]:

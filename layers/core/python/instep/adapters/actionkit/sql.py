@@ -1,6 +1,7 @@
 """A look by SQL: one statement, hence one snapshot of the database.
 
-Rows of a fixed width of raw columns, so that no two collations meet; the first tells the kind:
+Rows of a fixed width; the first column tells the kind. Text is cast, so that columns of different
+collations can stand in one union:
 
 | kind | id | columns |
 |---|---|---|
@@ -12,6 +13,7 @@ Rows of a fixed width of raw columns, so that no two collations meet; the first 
 | `found` | action | sync_id |
 | `sharer` | user | country |
 | `crowd` | user | phone id: more than four have that number |
+| `merged` | user merged away | merge id, primary |
 
 `field` and `phone` rows come for sharers too, of fields the opt-in userfield alone.
 """
@@ -100,12 +102,21 @@ def look_statement(
     sharers = _sharers(ids, numbers, crowds, max_sharers, only_lower)
     parts = [
         _select("mark", ["MAX(id)"], "core_action"),
-        _select("user", ["id", *USER_COLUMNS], f"core_user WHERE id IN ({ids})"),
+        _select(
+            "user",
+            ["id", *(_text(name) for name in USER_COLUMNS)],
+            f"core_user WHERE id IN ({ids})",
+        ),
         _phones(f"core_phone p WHERE p.user_id IN ({ids})"),
         _select("group", ["user_id", "usergroup_id"], f"core_user_groups WHERE user_id IN ({ids})"),
-        _select("sharer", ["u.id", "u.country"], f"{sharers} JOIN core_user u ON u.id = s.user_id"),
+        _select(
+            "sharer",
+            ["u.id", _text("u.country")],
+            f"{sharers} JOIN core_user u ON u.id = s.user_id",
+        ),
         _phones(f"{sharers} JOIN core_phone p ON p.user_id = s.user_id"),
     ]
+    parts += _merges(ids)
     if crowds:
         among = f"{numbers} n JOIN {crowds} ON x.number = n.number"
         parts.append(_select("crowd", ["n.user_id", "n.phone_id"], among))
@@ -126,7 +137,7 @@ def look_statement(
         parts.append(
             _select(
                 "found",
-                ["a.id", "m.value"],
+                ["a.id", _text("m.value")],
                 "core_action a JOIN core_actionfield m ON m.parent_id = a.id"
                 f" WHERE a.user_id IN ({ids}) AND m.name = 'sync_id' AND m.value IN ({among})",
             )
@@ -145,14 +156,40 @@ def _select(kind: str, columns: Sequence[str], source: str) -> str:
     return f"SELECT {shown} FROM {source}"  # noqa: S608 - names are parameters, ids integers
 
 
+def _text(column: str) -> str:
+    return f"CAST({column} AS CHAR)"
+
+
 def _fields(source: str) -> str:
-    columns = ["id", "name", "value", "updated_at", "action_id"]
-    by_action = ["a.page_id", "g.type", "a.source"]
-    return _select("field", ["f.parent_id", *(f"f.{name}" for name in columns), *by_action], source)
+    row = ["f.parent_id", "f.id", _text("f.name"), _text("f.value"), "f.updated_at", "f.action_id"]
+    by_action = ["a.page_id", _text("g.type"), _text("a.source")]
+    return _select("field", [*row, *by_action], source)
 
 
 def _phones(source: str) -> str:
-    return _select("phone", ["p.user_id", "p.id", "p.type", "p.phone", "p.updated_at"], source)
+    row = ["p.user_id", "p.id", _text("p.type"), _text("p.phone"), "p.updated_at"]
+    return _select("phone", row, source)
+
+
+def _merges(ids: str) -> list[str]:
+    """The merges in which one of the users was merged away or is the one left, and one further on
+    either side, for those who were merged twice."""
+    complete = "m.status = 'complete'"
+    losers = "core_usermerge_users l ON l.usermerge_id = m.id"
+    before = "core_usermerge b JOIN core_usermerge_users a ON a.usermerge_id = b.id"
+    later = (
+        "core_usermerge_users l ON l.user_id = b.primary_id"
+        " JOIN core_usermerge m ON m.id = l.usermerge_id"
+    )
+    earlier = f"core_usermerge m ON m.primary_id = a.user_id JOIN {losers}"
+    sources = (
+        f"core_usermerge m JOIN {losers} WHERE l.user_id IN ({ids})",
+        f"core_usermerge m JOIN {losers} WHERE m.primary_id IN ({ids})",
+        f"{before} AND b.status = 'complete' JOIN {later} WHERE a.user_id IN ({ids})",
+        f"{before} AND b.status = 'complete' JOIN {earlier} WHERE b.primary_id IN ({ids})",
+    )
+    columns = ["l.user_id", "m.id", "m.primary_id"]
+    return [_select("merged", columns, f"{source} AND {complete}") for source in sources]
 
 
 def _numbers(ids: str, calling_codes: Sequence[str]) -> str:
@@ -249,6 +286,8 @@ def look_of(rows: Sequence[Sequence[Any]], userfields: Sequence[str]) -> ActionK
         match kind:
             case "crowd":
                 seen.crowded.add(int(values[0]))
+            case "merged":
+                seen.merge(key, int(values[0]), int(values[1]))
             case "user":
                 seen.user(key, dict(zip(USER_COLUMNS, values, strict=True)))
             case "field":
