@@ -89,12 +89,13 @@ class Story:
         """Batches and windows as small as the list, so that there are many of them."""
         with ExitStack() as stack:
             for name, value in (
-                ("BATCH", self.batch),
-                ("WINDOW_USERS", self.window),
-                ("BACKLOG_USERS", self.backlog),
-                ("WINDOWS_PER_EXECUTION", self.windows_per_execution),
+                ("initial_sync.BATCH", self.batch),
+                ("windows.BATCH", self.batch),
+                ("initial_sync.WINDOW_USERS", self.window),
+                ("windows.BACKLOG_USERS", self.backlog),
+                ("windows.WINDOWS_PER_EXECUTION", self.windows_per_execution),
             ):
-                stack.enter_context(patch(f"instep.use_cases.initial_sync.{name}", value))
+                stack.enter_context(patch(f"instep.use_cases.{name}", value))
             yield
 
 
