@@ -75,11 +75,15 @@ def whole_feed(
 ) -> list[Changed]:
     """A feed read page by page to its end, as a cursor reads it."""
     found: list[Changed] = []
-    while page := ask(after, limit):
+    page = ask(after, limit)
+    while page:
         assert len(page) <= limit
         found += page
         after = Place(page[-1].at, page[-1].row if by_row else page[-1].id)
         assert len(found) < 1000
+        ended = len(page) < limit
+        page = ask(after, limit)
+        assert not (ended and page), "a short page is the last"
     return found
 
 
@@ -534,3 +538,21 @@ def test_by_rest_a_page_reads_no_more_people_than_it_says(
     assert len(client.refusals_since(start, limit, "sms_opt_in")) == limit
     assert twin.counts()["most_users_in_any_60_seconds"] == limit
     assert slots.taken == 0
+
+
+def test_by_rest_more_are_read_than_a_list_shows_at_once(
+    make: Make, twin: ActionKitTwin, clock: FakeClock
+) -> None:
+    twin.switch(updated_at_filter=True)
+    ids = people(twin, 230)
+    start = Place(clock.now())
+    for user in ids:
+        clock.sleep(0 if user % 120 else 2)
+        twin.set_field(user, "sms_opt_in", "no")
+    client = make("rest")
+    found = client.changed_since(start, 1000, FIELDS)
+    assert [one.id for one in found] == ids[119:]
+    assert client.changed_since(start, 105, FIELDS) == found[:105]
+    refused = client.refusals_since(start, 1000, "sms_opt_in")
+    assert [one.id for one in refused] == ids[119:]
+    assert client.refusals_since(start, 105, "sms_opt_in") == refused[:105]

@@ -226,8 +226,7 @@ class ActionKitClient:
     def changed_since(self, after: Place, limit: int, userfields: Sequence[str]) -> list[Changed]:
         """Users changed after a place, in the order of (time, user). By REST the lists show
         values, so the caller holds a grant, for three times `limit` people (six times where many
-        share one time), and no slots are taken; there may be fewer than `limit` though more
-        follow, but never none."""
+        share one time), and no slots are taken."""
         limit = min(limit, MAX_ROWS)
         if self._rest_changes is not None:
             return self._rest_read(self._rest_changes.changed_since, after, limit, userfields)

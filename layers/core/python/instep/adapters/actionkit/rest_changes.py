@@ -42,30 +42,52 @@ class RestChanges:
         )
 
     def changed_since(self, after: Place, limit: int, userfields: Sequence[str]) -> list[Changed]:
-        """At most `limit` (time, user) after a place; none is the end, fewer need not be."""
-        limit = min(limit, MAX_LIMIT)
+        """The first `limit` (time, user) after a place; fewer are all."""
+        found: list[Changed] = []
+        ended = False
+        while len(found) < limit and not ended:
+            size = min(limit - len(found), MAX_LIMIT)
+            some, ended = self._some_changed(after, size, userfields)
+            found += some
+            if some:
+                after = Place(some[-1].at, some[-1].id)
+        return found
+
+    def _some_changed(
+        self, after: Place, size: int, userfields: Sequence[str]
+    ) -> tuple[list[Changed], bool]:
+        """At least one, if there are any, and whether those are all."""
         found: set[Key] = set()
         ends: list[Key] = []
         for resource, named in _lists(userfields):
-            keys, end = self._first(resource, named, after, limit)
+            keys, end = self._first(resource, named, after, size)
             found.update(keys)
             ends += [] if end is None else [end]
         if ends:
             found = {key for key in found if key <= min(ends)}
-        return [Changed(user_id, at) for at, user_id in sorted(found)[:limit]]
+        some = [Changed(user_id, at) for at, user_id in sorted(found)[:size]]
+        return some, not ends and len(found) <= size
 
     def refusals_since(self, after: Place, limit: int, userfield: str) -> list[Changed]:
-        """At most `limit` rows with a recognised false after a place, in order of (time, row)."""
+        """The first `limit` rows with a recognised false after a place, in order of (time, row);
+        fewer are all."""
         said_no = [("name", userfield), *(("value__in", text) for text in sorted(FALSE_VALUES))]
-        rows: list[dict[str, Any]] = []
-        if after.past is not None:
-            same = [("updated_at", time_text(after.at, "T")), ("id__gt", str(after.past))]
-            rows += self._page("userfield", [*said_no, *same, ("order_by", "id")], limit)[0]
-        if len(rows) < limit:
-            later = [("updated_at__gt", time_text(after.at, "T"))]
-            order = [("order_by", "updated_at"), ("order_by", "id")]
-            rows += self._page("userfield", [*said_no, *later, *order], limit - len(rows))[0]
-        return [Changed(_owner(row), _time(row), int(row["id"])) for row in rows]
+        found: list[Changed] = []
+        at, past = time_text(after.at, "T"), after.past
+        while len(found) < limit:
+            if past is not None:
+                query = [("updated_at", at), ("id__gt", str(past)), ("order_by", "id")]
+            else:
+                query = [("updated_at__gt", at), ("order_by", "updated_at"), ("order_by", "id")]
+            rows, more = self._page("userfield", [*said_no, *query], limit - len(found))
+            found += [Changed(_owner(row), _time(row), int(row["id"])) for row in rows]
+            if rows and more:
+                at, past = time_text(found[-1].at, "T"), found[-1].row
+            elif past is None:
+                break
+            else:
+                past = None
+        return found
 
     def newest_change(self, userfields: Sequence[str]) -> datetime | None:
         """The latest time in any of the lists."""
