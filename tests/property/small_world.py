@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from instep.domain.consent import Reading, overridden_refusal, read_rows
 from instep.domain.decide import decide, eligible
 from instep.domain.fields import actionkit_value, same, strive_value
+from instep.domain.holds import Stake, at_stake, discard, withhold
 from instep.domain.intent import Done, intent_of, recover, settle, sync_ids
 from instep.domain.people import (
     FieldRow,
@@ -100,6 +101,10 @@ class World:
     plans: list[Plan] = field(default_factory=list)
     ids: int = 1000
     seen: Seen | None = None
+    merged: dict[int, int] = field(default_factory=dict)
+    erasing: set[int] = field(default_factory=set)
+    held: frozenset[Stake] = frozenset()
+    discarded: frozenset[Stake] = frozenset()
 
     def next_id(self) -> int:
         self.ids += 1
@@ -146,6 +151,30 @@ class World:
         """The member texts STOP or JOIN."""
         self._set_status(member_id, opt_in, "keyword")
 
+    def edit_groups(self, member_id: int, groups: frozenset[int]) -> None:
+        self.members[member_id] = replace(self.members[member_id], groups=groups)
+
+    def set_primary_group(self, group_id: int | None) -> None:
+        """Which group everybody belongs to: without one, the sync takes members out again."""
+        self.rules = replace(self.rules, primary_group=group_id)
+
+    def merge(self, loser: int, primary: int, shown: bool = False) -> None:
+        """`shown`: ActionKit goes on showing the user who was merged away."""
+        self.merged[loser] = primary
+        if not shown:
+            self.users.pop(loser, None)
+
+    def primary_of(self, user_id: int) -> int | None:
+        """Who a user was merged into, at last."""
+        primary = self.merged.get(user_id)
+        while primary in self.merged:
+            primary = self.merged[primary]
+        return primary
+
+    def pause(self, paused: bool = True) -> None:
+        """Only refusals are carried, or everything again (A5)."""
+        self.rules = replace(self.rules, refusals_only=paused)
+
     def add_member(self, number: str, opt_in: bool, **values: str) -> int:
         member_id = self.next_id()
         custom = {k: v for k, v in values.items() if k not in COLUMNS}
@@ -158,14 +187,17 @@ class World:
 
     def look(self, user_id: int) -> Seen:
         record, user = self.records.get(user_id), self.users.get(user_id)
+        bequest = self._bequest(user_id)
         number = choose_number(user, self.rules, record).number if user else None
         linked = self._linked(record)
+        if bequest is not None and (record is None or not (record.member_id or record.intent)):
+            linked = self.members.get(bequest.member_id or 0)
         matched = next((m for m in self.members.values() if m.phone_number == number), None)
         numbers = set(numbers_of(user, self.rules, record)) if user else set()
         numbers |= {linked.phone_number} if linked else set()
-        numbers |= {record.number} if record and record.number else set()
+        numbers |= {one for one in (record.number, record.phone) if one} if record else set()
         rivals = tuple(
-            Rival(other.user_id, chosen, eligible(other, self.rules))
+            Rival(other.user_id, chosen, self._may_sync(other))
             for other in self.users.values()
             if other.user_id != user_id
             if (chosen := choose_number(other, self.rules, self.records.get(other.user_id)).number)
@@ -177,6 +209,7 @@ class World:
             at=self.now,
             user=user,
             deleted=user is None,
+            merged_into=self.primary_of(user_id),
             linked=linked,
             matched=matched,
             rivals=rivals,
@@ -193,6 +226,9 @@ class World:
             other_consents={one: self.consents.get(one, NumberConsent()) for one in numbers},
             events=tuple(one for one in self.events if one.member_id in members),
             changes=tuple(one for one in self.changes if one.member_id in members),
+            erase=user_id in self.erasing,
+            bequest=bequest,
+            heir=self.records.get(self.primary_of(user_id) or 0),
         )
 
     def sync(self, user_id: int, crash_after: int | None = None) -> Plan:
@@ -204,6 +240,9 @@ class World:
             found = {one: self.actions[one] for one in marks if one in self.actions}
             known = recover(known, seen, found, self.now)
         plan = decide(seen, known, self.rules, self.now)
+        stakes = at_stake(plan, seen, self.rules)
+        plan = discard(plan, known, stakes & self.discarded)
+        plan = withhold(plan, known, stakes & self.held)
         self.plans.append(plan)
         self._apply(plan, known, seen, user_id, crash_after)
         return plan
@@ -251,8 +290,11 @@ class World:
             self.claims[plan.claim] = user_id
         self.consents.update(plan.consent)
         member_id = plan.record.member_id
-        if member_id is not None:
-            assert self.member_claims.get(member_id, user_id) == user_id
+        if plan.nothing:
+            return
+        stored = self.records.get(user_id)
+        if member_id is not None and (stored is None or stored.member_id != member_id):
+            assert self.member_claims.get(member_id) in (None, user_id, plan.take_over)
             self.member_claims[member_id] = user_id
         if not plan.writes:
             self._keep(plan, plan.record)
@@ -281,8 +323,10 @@ class World:
         for number in plan.release:
             if self.claims.get(number) == record.user_id:
                 del self.claims[number]
-        if plan.release_member is not None:
-            self.member_claims.pop(plan.release_member, None)
+        if self.member_claims.get(plan.release_member or 0) == record.user_id:
+            del self.member_claims[plan.release_member or 0]
+        if plan.erase:
+            self.erasing.discard(record.user_id)
 
     def _create(self, draft: Draft, user_id: int) -> Done:
         assert all(m.phone_number != draft.number for m in self.members.values())
@@ -374,6 +418,18 @@ class World:
     def _event(self, member_id: int, unsubscribe: bool, kind: str) -> None:
         event_id = self.next_id()
         self.events.append(SubscriptionEvent(event_id, member_id, unsubscribe, kind, self.now))
+
+    def _bequest(self, user_id: int) -> Record | None:
+        """The record of one merged into the user, who still has a link."""
+        losers = (one for one in self.merged if self.primary_of(one) == user_id)
+        records = (self.records.get(one) for one in losers)
+        return next((one for one in records if one is not None and one.member_id), None)
+
+    def _may_sync(self, user: User) -> bool:
+        """Whether a user is eligible, as far as one knows who is asked about others."""
+        record = self.records.get(user.user_id)
+        erased = record is not None and record.status is Status.ERASED
+        return eligible(user, self.rules) and not erased and user.user_id not in self.merged
 
     def _linked(self, record: Record | None) -> Member | None:
         """The linked member, or the one whom an intent was about."""

@@ -356,7 +356,8 @@ def test_u3_when_a_user_is_deleted_the_member_leaves_the_groups_the_sync_added_i
 def test_u3_a_merged_user_is_deleted_and_names_the_primary() -> None:
     one = world(user(1, N))
     one.quiet()
-    seen = replace(one.look(1), user=None, deleted=False, merged_into=7)
+    heir = Record(7, status=Status.SYNCED, member_id=4711)
+    seen = replace(one.look(1), user=None, deleted=False, merged_into=7, heir=heir)
     plan = decide(seen, one.records[1], one.rules, one.now)
     assert (plan.record.reason, plan.record.reason_detail) == ("merged", "7")
     assert 7 in plan.look_again

@@ -24,6 +24,15 @@ from instep.domain.rules import Resubscribe, Rules
 CONFIRM: Final = timedelta(minutes=20)
 """A consent write that is not read back by then has failed (F11.6)."""
 CLOCK_SKEW: Final = timedelta(minutes=15)
+WARNINGS: Final = frozenset(
+    {
+        Warning.OPT_IN_CLEARED,
+        Warning.OPT_IN_PREDATES_PHONE,
+        Warning.REFUSAL_OVERRULED,
+        Warning.RESUBSCRIBE_NEEDS_CONSENT,
+    }
+)
+"""The warnings that consent gives."""
 
 _TRUE: Final = frozenset({"t", "true", "1", "opt in", "opt-in", "y", "yes"})
 FALSE_VALUES: Final = frozenset({"f", "false", "0", "opt out", "opt-out", "n", "no"})
@@ -82,6 +91,13 @@ def read_rows(rows: Iterable[FieldRow]) -> OptIn:
 
 def _set_last(row: FieldRow) -> tuple[datetime, int]:
     return (row.updated_at or _LONG_AGO, row.action_id or 0)
+
+
+def by_own_action(row: FieldRow, rules: Rules) -> bool:
+    """Whether the person set the userfield by an action of their own: one on a page that is known
+    and neither our own nor an import page, which uploads and staff's imports write to."""
+    ours = rules.import_page_id is not None and row.page_id == rules.import_page_id
+    return row.action_id is not None and not ours and row.page_type not in ("", "import")
 
 
 def overridden_refusal(events: Sequence[SubscriptionEvent]) -> bool:
@@ -169,6 +185,7 @@ class ConsentDecision:
 
     `refusal`: what this user's userfield refused in this look, which holds for every number of the
     user among the account's phone types (F14). `opted_in`: how a member is to be created.
+    `refuses`: somebody refused, or a refusal that stands is kept up; nothing else was decided.
     """
 
     state: ConsentState
@@ -180,6 +197,7 @@ class ConsentDecision:
     warnings: frozenset[Warning] = field(default_factory=frozenset)
     refusal: Evidence | None = None
     opted_in: bool = False
+    refuses: bool = False
 
 
 def refused(number: NumberConsent, refusal: Evidence, user_id: int | None) -> NumberConsent:
@@ -215,6 +233,7 @@ def watch(look: ConsentLook, state: ConsentState) -> ConsentDecision:
         number=number,
         refusal=refusal,
         evidence=(refusal,) if refusal else (),
+        refuses=refusal is not None,
     )
 
 
@@ -274,6 +293,8 @@ def link(look: ConsentLook, state: ConsentState) -> ConsentDecision:
     status = member.opt_in
     rule = "first_link_member_wins"
     if refusal is not None:
+        if member.opt_in and _opted_in_since(look, number):
+            number = opted_in(number, look.from_strive(opted_in=True, effect="opt-in"))
         number = refused(number, refusal, look.user_id)
         evidence.append(refusal)
     if member.opt_in and refusal is not None:
@@ -290,17 +311,17 @@ def link(look: ConsentLook, state: ConsentState) -> ConsentDecision:
             evidence.append(entry)
         if look.reading is Reading.FALSE:
             evidence.append(look.from_actionkit("overruled by the member's status"))
-    elif _never_asked(look, number):
-        if look.reading is Reading.TRUE and not predates and not look.differs:
+    elif _never_asked(look, look.number):
+        if refusal is not None:
+            pass  # the opt-out was ours, so the only refusal is ActionKit's
+        elif look.reading is Reading.TRUE and not predates and not look.differs:
             status, rule = True, "not_asked_takes_true"
             entry = look.from_actionkit("member opted in, who had not been asked")
             number = opted_in(number, entry)
             evidence.append(entry)
         else:
             not_asked = True
-    elif not number.refused or (refusal is not None and known.opted_in is not False):
-        # Refused on both sides: only what lifts a refusal of Strive's lifts this one. (A member
-        # whom an interrupted link opted out is no refusal of Strive's.)
+    elif _refused_in_strive(look, known):
         entry = look.from_strive(opted_in=False, effect="member stays opted out")
         number = refused(number, entry, None)
         evidence.append(entry)
@@ -326,7 +347,14 @@ def link(look: ConsentLook, state: ConsentState) -> ConsentDecision:
         look,
         _with_row(new, look),
         ConsentDecision(
-            new, number, to_strive, to_actionkit, rule, tuple(evidence), refusal=refusal
+            new,
+            number,
+            to_strive,
+            to_actionkit,
+            rule,
+            tuple(evidence),
+            refusal=refusal,
+            refuses=refusal is not None or rule == "refusal_of_number",
         ),
     )
 
@@ -338,6 +366,26 @@ def _never_asked(look: ConsentLook, number: NumberConsent) -> bool:
     if made is None or created is None or number.refused or abs(created - made) > CLOCK_SKEW:
         return False
     return sum(event.unsubscribe for event in look.events) <= 1
+
+
+def _refused_in_strive(look: ConsentLook, known: ConsentState) -> bool:
+    """Whether somebody but us opted the member out, beside what the number's record says. What we
+    wrote to carry a refusal from ActionKit is one event at about its time."""
+    number = look.number
+    if not number.refused or number.refusal is None:
+        return True
+    if number.refusal.side is Side.STRIVE:
+        return False
+    if known.opted_in is False:
+        foreign = _foreign_events(look, known)
+        return bool(foreign) and foreign[-1].unsubscribe
+    carried_at = number.refusal.at
+    outs = [
+        event.created_at
+        for event in look.events
+        if event.unsubscribe and event.created_at >= carried_at - CLOCK_SKEW
+    ]
+    return len(outs) != 1 or outs[0] > carried_at + CLOCK_SKEW
 
 
 def _opted_in_since(look: ConsentLook, number: NumberConsent) -> bool:
@@ -390,7 +438,8 @@ def go_on(look: ConsentLook, state: ConsentState) -> ConsentDecision:
     if number is not look.number:
         new = replace(new, false_seen_at=None)
     unseen = number.refused and member.opt_in and not since.opted_in
-    if evidence or (unseen and new.not_accepted is None and new.sent_strive is None):
+    refuses = bool(evidence) or (unseen and new.not_accepted is None and new.sent_strive is None)
+    if refuses:
         rule = "refusal_carried" if evidence else "refusal_of_number"
         to_strive = False if member.opt_in else None
         to_actionkit = None if look.reading is Reading.FALSE else False
@@ -424,7 +473,16 @@ def go_on(look: ConsentLook, state: ConsentState) -> ConsentDecision:
     return _written(
         look,
         _with_row(new, look),
-        ConsentDecision(new, number, to_strive, to_actionkit, rule, evidence, refusal=refusal),
+        ConsentDecision(
+            new,
+            number,
+            to_strive,
+            to_actionkit,
+            rule,
+            evidence,
+            refusal=refusal,
+            refuses=refuses,
+        ),
     )
 
 
@@ -498,6 +556,13 @@ def _refusals(
         and (since.before is Reading.TRUE or since.was_in or since.opted_in)
     ):
         from_actionkit = look.from_actionkit("refusal")
+        if since.opted_in:
+            # That lifts what was refused before; the refusal seen with it counts as later (F13).
+            number = opted_in(number, look.from_strive(opted_in=True, effect="opt-in"))
+        elif not since.was_in and not since.state.not_asked and number == NumberConsent():
+            # Opted out by nobody known: that is Strive's refusal, and harder to lift.
+            entry = look.from_strive(opted_in=False, effect="refusal")
+            number = refused(number, entry, None)
         number = refused(number, from_actionkit, look.user_id)
         evidence.append(from_actionkit)
     if since.opted_out or since.stopped_again:
@@ -560,9 +625,7 @@ def _may_opt_in(look: ConsentLook, state: ConsentState, number: NumberConsent) -
     row = look.opt_in.row
     if row is None or setting is Resubscribe.NEVER:
         return False
-    if setting is Resubscribe.OWN_ACTION and (
-        row.action_id is None or look.ours or row.page_type in ("", "import")
-    ):
+    if setting is Resubscribe.OWN_ACTION and not by_own_action(row, rules):
         return False
     set_at = row.updated_at or state.false_seen_at
     return rules.resubscribe_changed_at is None or set_at > rules.resubscribe_changed_at
@@ -676,17 +739,19 @@ def _written(look: ConsentLook, state: ConsentState, decision: ConsentDecision) 
         to_strive=to_strive,
         to_actionkit=to_actionkit,
         rule=rule,
-        warnings=_warnings(look, state),
+        warnings=warnings_of(state),
     )
 
 
-def _warnings(look: ConsentLook, state: ConsentState) -> frozenset[Warning]:
+def warnings_of(state: ConsentState) -> frozenset[Warning]:
+    """The warnings about the consent of a linked pair, once its state is decided."""
     warnings: set[Warning] = set()
+    reading = Reading(state.actionkit)
     if state.overruled is not None:
         warnings.add(Warning.REFUSAL_OVERRULED)
-    if look.reading is Reading.NONE and state.opted_in:
+    if reading is Reading.NONE and state.opted_in and state.sent_actionkit is None:
         warnings.add(Warning.OPT_IN_CLEARED)
-    if look.reading is Reading.TRUE and not state.opted_in and state.sent_actionkit is None:
+    if reading is Reading.TRUE and not state.opted_in and state.sent_actionkit is None:
         if state.predates_phone:
             warnings.add(Warning.OPT_IN_PREDATES_PHONE)
         elif state.uncarried is None:

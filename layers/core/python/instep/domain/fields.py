@@ -15,6 +15,8 @@ Rules that appear in history and on a user's page:
 | `refilled` | somebody emptied a side that the option only fills |
 | `settled` | the other side stored another value than it was sent; that is its answer |
 | `kept` | the sides differ and the option overwrites neither |
+| `held` | the write waits for staff, with many like it (A6) |
+| `discarded` | staff discarded such a write: the difference is settled (A6) |
 | `invalid_for_actionkit` | the value cannot be valid there; not sent |
 | `refused`, `refused_by_strive` | the side refused the value; not sent again |
 | `` | the sides agree |
@@ -39,8 +41,15 @@ CLOCK_SKEW: Final = timedelta(minutes=15)
 """How far the clocks of the two systems may be apart (F5)."""
 
 INVALID: Final = "invalid_for_actionkit"
+HELD: Final = "held"
+DISCARDED: Final = "discarded"
 REFUSED: Final = "refused"
 REFUSED_BY_STRIVE: Final = "refused_by_strive"
+
+_OF_DIFFERENCES: Final = frozenset(
+    {"settled", "kept", HELD, DISCARDED, INVALID, REFUSED, REFUSED_BY_STRIVE}
+)
+"""Rules that tell why the sides differ: they say nothing any more once they agree."""
 
 OVERWRITES_ACTIONKIT: Final = frozenset(
     {Option.ONE_WAY_OVERWRITE_ACTIONKIT, Option.POPULATE_OVERWRITE_ACTIONKIT, Option.TWO_WAY}
@@ -279,9 +288,7 @@ def _agreed(look: FieldLook, state: FieldState) -> FieldState:
     base = state.base
     if base is None or (base.actionkit, base.strive) != (a, s):
         state = replace(state, base=Base(a, s, look.mapping.option))
-    rule = (
-        "" if state.rule in ("settled", "kept", INVALID, REFUSED, REFUSED_BY_STRIVE) else state.rule
-    )
+    rule = "" if state.rule in _OF_DIFFERENCES else state.rule
     return replace(state, rule=rule, changed_after=None, changed_before=None)
 
 
@@ -357,7 +364,8 @@ def _later(look: FieldLook, state: FieldState, rules: Rules) -> tuple[Side, str]
     earliest, latest = state.changed_after, state.changed_before
     if look.mapping.kind is Kind.CUSTOM:
         row = actionkit_row(look.mapping, look.user)
-        ours = row is not None and row.page_id == rules.import_page_id
+        page = rules.import_page_id
+        ours = row is not None and page is not None and row.page_id == page
         earliest = latest = None if row is None or ours else row.updated_at
     if in_strive is None or earliest is None or latest is None:
         return Side.STRIVE, "strive_wins"

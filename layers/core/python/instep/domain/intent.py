@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from instep.domain.decide import with_status
 from instep.domain.fields import (
     REFUSED,
     REFUSED_BY_STRIVE,
@@ -17,6 +16,7 @@ from instep.domain.fields import (
     same,
 )
 from instep.domain.people import Member, Side
+from instep.domain.person import row_alone, with_status
 from instep.domain.plan import Change, Plan, Seen
 from instep.domain.record import (
     ConsentState,
@@ -85,8 +85,9 @@ def intent_of(plan: Plan, intent_id: str, now: datetime, expires_at: datetime) -
 
 
 def settle(plan: Plan, done: Done, now: datetime) -> Record:
-    """The record after the effects, without an intent. Bases are set only for what was read back;
-    what was written to ActionKit stays awaited until a look shows it (F6)."""
+    """The record after the effects, without an intent; `changed_at` stays the time of its look.
+    Bases are set only for what was read back; what was written to ActionKit stays awaited until a
+    look shows it (F6)."""
     record = plan.record
     if done.create_refused:
         return _not_created(plan, now)
@@ -105,9 +106,10 @@ def settle(plan: Plan, done: Done, now: datetime) -> Record:
         consent=_settled_consent(plan, done),
         groups=groups,
         watermark=max((record.watermark, *done.actions)),
-        changed_at=now,
         intent=None,
     )
+    if record.status is Status.ERASED and done.member is not None and not done.member.opt_in:
+        return replace(record, member_id=None, consent=ConsentState())
     if record.member_id is not None and record.status in (Status.SYNCED, Status.FAILED):
         record = with_status(record)
     if done.wrong_user:
@@ -151,7 +153,6 @@ def _settled_consent(plan: Plan, done: Done) -> ConsentState:
 
 def _not_created(plan: Plan, now: datetime) -> Record:
     """Strive refused to create the member: the user keeps the claim and stays without a link."""
-    state = plan.record.consent
     return replace(
         plan.record,
         status=Status.FAILED,
@@ -165,14 +166,7 @@ def _not_created(plan: Plan, now: datetime) -> Record:
         default_region="",
         fields={},
         groups=frozenset(),
-        consent=ConsentState(
-            actionkit=state.actionkit,
-            raw=state.raw,
-            set_at=state.set_at,
-            userfield=state.userfield,
-            predates_phone=state.predates_phone,
-        ),
-        changed_at=now,
+        consent=row_alone(plan.record.consent),
         intent=None,
     )
 
@@ -198,7 +192,7 @@ def recover(record: Record, seen: Seen, found: Mapping[str, int], now: datetime)
     if intent is None:
         return record
     watermark = max((record.watermark, *found.values()))
-    record = replace(record, intent=None, watermark=watermark, changed_at=now)
+    record = replace(record, intent=None, watermark=watermark)
     member = _concerned(intent, seen)
     if intent.create is not None:
         ours = member is not None and _is_made_from(intent.create, intent, member)
@@ -224,7 +218,9 @@ def recover(record: Record, seen: Seen, found: Mapping[str, int], now: datetime)
         consent=_recovered_consent(record.consent, intent, member, consent_id in found),
         groups=record.groups | (frozenset(intent.join) & inside),
     )
-    return record if member is None or record.member_id is not None else _linked(record, member)
+    if member is None or record.member_id is not None:
+        return record
+    return _linked(record, member, now)
 
 
 def recovered_changes(record: Record, seen: Seen, found: Mapping[str, int]) -> tuple[Change, ...]:
@@ -317,14 +313,14 @@ def _created(record: Record, intent: Intent, draft: Draft, member: Member) -> Re
     )
 
 
-def _linked(record: Record, member: Member) -> Record:
+def _linked(record: Record, member: Member, now: datetime) -> Record:
     """The link itself was made with the claims, before the intent; consent is decided as at first
     link again, which an unknown userfield asks for."""
     return replace(
         record,
         number=member.phone_number,
         member_id=member.member_id,
-        linked_at=record.changed_at,
+        linked_at=now,
         consent=replace(record.consent, userfield=""),
     )
 

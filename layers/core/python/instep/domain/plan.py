@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from instep.domain.people import Member, MemberChange, Rival, Side, SubscriptionEvent, User
 from instep.domain.record import Draft, Evidence, FieldWrite, NumberConsent, Record
+from instep.domain.rules import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,9 @@ class Seen:
     `other_consents` those of the user's further numbers.
     `events` and `changes` are those of the linked and of the matched member, oldest first.
     `recreate`: staff asked to make a deleted member again (U1). `erase`: the person is to be
-    erased (E1). `bequest`: the record of a user who was merged into this one and still has a link,
-    where this one has none; `linked` is then that link's member. `heir`: what is kept of the user
-    whom this one was merged into (U3).
+    erased (E1). `bequest`: the record of a user who was merged into this one and still has a link;
+    unless the record has a link of its own `linked` is then that link's member. `heir`: what is
+    kept of the user whom this one was merged into (U3).
     """
 
     at: datetime
@@ -91,7 +92,7 @@ class Plan:
     effect (a refusal must outlive a crash).
     `look_again`: users to be looked at because of this plan. `take_over`: the user whose link this
     one takes (a merge): its claims may be taken from it. `erase`: all that is kept of the person
-    is to be deleted, but the record and the consent of the numbers (E1).
+    is to be deleted, but the record, the consent of the numbers and what this very plan says (E1).
     """
 
     record: Record
@@ -131,3 +132,13 @@ class Plan:
             or self.join
             or self.leave
         )
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there is not even a record to be stored, of somebody new who was not decided."""
+        return self.record == Record(self.record.user_id) and not self.writes
+
+
+def values_of(writes: Iterable[FieldWrite], side: Side, kind: Kind) -> dict[str, str]:
+    """The values among field writes that go to one side, by its own names."""
+    return {one.target: one.new for one in writes if one.side is side and one.kind is kind}

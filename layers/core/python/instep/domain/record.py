@@ -194,7 +194,10 @@ class Record:
 
     `number`: the number this user claims. `groups`: groups that the sync itself put the member
     into. `watermark`: the id of our own last action for this user: an older look is stale.
-    `default_region`: the account's default region when the link was made (F8).
+    `changed_at`: when that which the record tells was last seen to change: the time of a look, at
+    which the values of `fields` were seen (F5). `default_region`: the account's default region when
+    the link was made (F8). A user who was merged away or erased keeps `member_id` until the link
+    has passed or the member is opted out.
     """
 
     user_id: int
@@ -222,9 +225,11 @@ class Record:
 
     @property
     def awaits(self) -> bool:
-        """Whether a write is yet to be read back (F6): then the user is looked at again."""
+        """Whether a write is yet to be read back (F6), or the link of somebody merged or erased is
+        yet to pass or to end (U3, E1): then the user is looked at again."""
         consent = self.consent
-        return (
+        ending = self.member_id is not None and self.status in (Status.DELETED, Status.ERASED)
+        return ending or (
             any(state.sent is not None for state in self.fields.values())
             or consent.sent_actionkit is not None
             or consent.sent_strive is not None
