@@ -278,7 +278,9 @@ def tell(
     people = {}
     for one in story.people:
         columns = {k: v for k, v in one.columns.items() if k != "email"}
-        user_id = actionkit.add_user(one.columns["email"], subscribed=True, **columns)
+        user_id = actionkit.add_user(
+            one.columns["email"], subscribed=True, **cast(dict[str, Any], columns)
+        )
         people[user_id] = one
         for phone in one.phones:
             pass_time(rng.uniform(1, 3000))

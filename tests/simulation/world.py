@@ -72,12 +72,7 @@ class Simulation:
             password=PASSWORD,
             zips=ZIPS if story.derives else None,
         )
-        self.strive = StriveTwin(
-            loop.now,
-            random.Random(f"{story.seed}/strive"),
-            unknowns=story.strive_unknowns,
-            **({} if story.derives else {"state_of": lambda _: None}),
-        )
+        self.strive = self._strive()
         self.told = tell(story, self.actionkit, self.strive, self._pass)
         self.before = self.both_sides()
         self.transport = SimulatedTransport(wire, {ACTIONKIT: self.actionkit, STRIVE: self.strive})
@@ -101,11 +96,20 @@ class Simulation:
         self.scanned = 0
         self.staff_done = False
         self.ticks = 0
+        self.most_calls = MOST_CALLS
         self.dice.quiet = quiet
         if not quiet:
             loop.at(self.dice.quiet_after_us, self._become_quiet)
 
     # --- what it is made of ---
+
+    def _strive(self, kind: type[StriveTwin] = StriveTwin) -> StriveTwin:
+        return kind(
+            self.loop.now,
+            random.Random(f"{self.story.seed}/strive"),
+            unknowns=self.story.strive_unknowns,
+            **({} if self.story.derives else {"state_of": lambda _: None}),
+        )
 
     def _world(self) -> World:
         clock = SimulatedClock(self.wire)
@@ -185,10 +189,13 @@ class Simulation:
         name = f"tick-{self.ticks}"
         for _ in range(2 if self.dice.chance(self.dice.profile.message_doubled) else 1):
             self.machines.begin("scheduled-sync", name, {})
-        self.loop.at(TICK_SECONDS * SECOND, self._tick)
+        self.loop.at(self._next_gap(), self._tick)
         if self.dice.quiet:
             for lane in (self.live, self.bulk):
                 lane.send_back()
+
+    def _next_gap(self) -> int:
+        return TICK_SECONDS * SECOND
 
     def _call(self) -> None:
         self.loop.spawn("staff", self._staff, self._staff_gone)
@@ -215,10 +222,10 @@ class Simulation:
         for name, option in story.custom.items():
             if name not in mapped:
                 add_field(world, ACCOUNT, "ana", name, name, option)
-        self._switch_on()
+        self.switch_on()
         self.staff_done = True
 
-    def _switch_on(self) -> None:
+    def switch_on(self) -> None:
         given = Confirmation(no_new_member_automation=True, adopt_primary_group=False)
         try:
             switch_on(self.world, ACCOUNT, "ana", given)
@@ -271,7 +278,7 @@ class Simulation:
         return left
 
     def settled(self) -> bool:
-        if self.wire.calls > MOST_CALLS:
+        if self.wire.calls > self.most_calls:
             self.loop.broken(f"it goes round and round: {self.unsettled()}")
             return False
         if not self.staff_done or not self.bulk.empty or not self.live.empty:
@@ -281,7 +288,7 @@ class Simulation:
         return not self.unsettled()
 
     def _watch_progress(self, account_id: str, key: str, item: Item | None) -> None:
-        if key.startswith("run/") and item is not None:
+        if key.startswith("run/") and "-initial-" in key and item is not None:
             scanned = item.get("scanned", 0)
             if scanned < self.scanned:
                 self.loop.broken(f"scanned went from {self.scanned} to {scanned}")

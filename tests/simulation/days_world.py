@@ -1,0 +1,138 @@
+"""Days of two-way sync: the whole application and both twins, with people and staff at work."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import cast
+from unittest.mock import patch
+
+from instep.domain.account import core_mappings
+from instep.use_cases.ports import Item
+from local.twins.strive import StriveTwin
+from tests.simulation.days import HOUR, Days
+from tests.simulation.edits import People
+from tests.simulation.faults import NONE, Profile
+from tests.simulation.ledger import Ledger, WatchedStrive
+from tests.simulation.loop import SECOND
+from tests.simulation.staff import Staff
+from tests.simulation.story import CUSTOM
+from tests.simulation.world import Simulation
+
+STAFF_SHARE = 0.2
+QUIET_CYCLES = 3
+"""So many cycles after the last edit and the last fault, and then until nothing is left."""
+LONGEST_REST_SECONDS = 8 * HOUR
+MOST_CALLS = 60_000
+
+
+class DaysSimulation(Simulation):
+    """One account's days, from its connection on."""
+
+    def __init__(self, days: Days, profile: Profile = NONE) -> None:
+        self.days = days
+        super().__init__(days.story, profile)
+        self.ledger = Ledger(self.loop, days, self.actionkit, cast(WatchedStrive, self.strive))
+        for mapping in core_mappings():
+            self._choose(mapping.name, days.story.options[mapping.strive_field])
+        for name in CUSTOM:
+            self._choose(f"custom:{name}", days.story.custom.get(name))
+        for name, value in days.story.settings.items():
+            self.ledger.choosing(self.ledger.settings, name, value)
+        self.people = People(self.ledger, random.Random(f"{days.seed}/people"))
+        self.staff = Staff(self, random.Random(f"{days.seed}/staff"))
+        self._chance = random.Random(f"{days.seed}/who")
+        self.ledger.begin()
+        self.users.watchers.append(self.ledger.stored)
+        self.began_us = self.loop.now_us
+        self.edits_left = len(days.edits_us)
+        self._gaps = list(days.ticks)
+        self.most_calls = MOST_CALLS
+
+    def _choose(self, name: str, value: object) -> None:
+        self.ledger.choosing(self.ledger.options, name, value)
+
+    def _strive(self, kind: type[StriveTwin] = WatchedStrive) -> StriveTwin:
+        return super()._strive(kind)
+
+    # --- what happens ---
+
+    def run(self) -> None:
+        """From the connection until everything has come to rest. Raises BrokenError."""
+        with self._sizes():
+            for at_us in self.days.edits_us:
+                self.loop.at(at_us, self._edit)
+            self._call()
+            self.loop.at(self._next_gap(), self._tick)
+            if not self.loop.run_until(self._quiet, 4 * 86_400):
+                raise AssertionError(f"it never became quiet: {self.unsettled()}")
+            self.loop.note("QUIET: nobody does anything more")
+            if not self.loop.run_until(self._rests, LONGEST_REST_SECONDS):
+                raise AssertionError(f"it never came to rest: {self.unsettled()}")
+
+    def cycles(self, count: int) -> None:
+        """More cycles, with nothing new."""
+        with self._sizes():
+            wanted = self.ticks + count
+            if not self.loop.run_until(
+                lambda: self.ticks >= wanted and self._at_rest(), LONGEST_REST_SECONDS
+            ):
+                raise AssertionError(f"it has no rest: {self.unsettled()}")
+
+    @contextmanager
+    def _sizes(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            stack.enter_context(self.story.sizes())
+            threshold = self.days.hold_above
+            stack.enter_context(patch("instep.domain.holds.threshold", lambda linked: threshold))
+            yield
+
+    def _edit(self) -> None:
+        self.edits_left -= 1
+        if self._chance.random() < STAFF_SHARE and self.staff_done:
+            self.staff.do_something()
+        else:
+            self.people.do_something()
+        self._judged()
+
+    def _judged(self) -> None:
+        if self.ledger.problems:
+            self.loop.broken(self.ledger.problems[0])
+
+    def _next_gap(self) -> int:
+        gap = self._gaps.pop(0) if len(self._gaps) > 1 else self._gaps[0]
+        return gap * SECOND
+
+    def _tick(self) -> None:
+        super()._tick()
+        self._judged()
+
+    def _quiet(self) -> bool:
+        """Nobody does anything more, and nothing goes wrong any more."""
+        if not (self.edits_left == 0 and self.dice.quiet and self.staff_done and self.staff.idle):
+            return False
+        self.quiet_ticks = self.ticks
+        return True
+
+    def _rests(self) -> bool:
+        return self.ticks >= self.quiet_ticks + QUIET_CYCLES and self._at_rest()
+
+    def _at_rest(self) -> bool:
+        self._judged()
+        return self.settled()
+
+    # --- what is there ---
+
+    def histories(self) -> list[Item]:
+        return self.items("history/")
+
+
+@contextmanager
+def days_simulated(days: Days, profile: Profile = NONE) -> Iterator[DaysSimulation]:
+    """A simulation that is cleaned up afterwards."""
+    simulation = DaysSimulation(days, profile)
+    try:
+        yield simulation
+    finally:
+        simulation.close()

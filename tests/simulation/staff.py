@@ -1,0 +1,202 @@
+"""Staff's clicks while the sync runs: each is a call that may die and is then made again, one
+after the other."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from instep.domain.account import Phase, allowed_options
+from instep.domain.rules import Kind, Option, Resubscribe
+from instep.use_cases.accounts import load_account
+from instep.use_cases.activation import pause, resume, switch_off
+from instep.use_cases.connect import connect
+from instep.use_cases.errors import InstepError, NotAdmitted
+from instep.use_cases.fields import add_field, change_option, remove_field
+from instep.use_cases.settings import change_settings
+from instep.use_cases.user_page import sync_now
+from tests.simulation.ledger import Chosen
+from tests.simulation.loop import SECOND, Killed, Task
+from tests.simulation.ports import AwsError
+from tests.simulation.story import ACCOUNT, CUSTOM
+
+if TYPE_CHECKING:
+    from tests.simulation.days_world import DaysSimulation
+
+WHO = "ana"
+PATIENCE_SECONDS = 1800
+
+
+class Staff:
+    """People who configure the integration."""
+
+    def __init__(self, simulation: DaysSimulation, rng: random.Random) -> None:
+        self._simulation = simulation
+        self._loop = simulation.loop
+        self._world = simulation.world
+        self._ledger = simulation.ledger
+        self._rng = rng
+        self._waiting: list[tuple[str, Callable[[], None], Callable[[bool], None]]] = []
+        self.busy = False
+        self._later = 0
+
+    def do_something(self) -> None:
+        """One click, or what leads to one later."""
+        self._rng.choice(
+            [
+                *[self.option] * 4, *[self.mapping] * 3, *[self.setting] * 2, self.resubscribe,
+                self.pause, self.off, self.sync_now, self.erase,
+            ]
+        )()  # fmt: skip
+
+    # --- clicks ---
+
+    def option(self) -> None:
+        """Another option for a mapped field."""
+        account = self._simulation.account()
+        mapping = self._rng.choice(account.mappings)
+        option = self._rng.choice(allowed_options(mapping))
+        self._choose(
+            self._ledger.options, mapping.name, option,
+            lambda: change_option(self._world, ACCOUNT, WHO, mapping.field_id, option),
+        )  # fmt: skip
+
+    def mapping(self) -> None:
+        """A custom field mapped, or no more."""
+        account = self._simulation.account()
+        mapped = [one for one in account.mappings if one.kind is Kind.CUSTOM]
+        free = [one for one in CUSTOM if one not in {two.strive_field for two in mapped}]
+        if free and (not mapped or self._rng.random() < 0.6):
+            name, option = self._rng.choice(free), self._rng.choice(tuple(Option))
+
+            def add() -> None:
+                now = load_account(self._world, ACCOUNT).mappings
+                if all(one.strive_field != name for one in now):
+                    add_field(self._world, ACCOUNT, WHO, name, name, option)
+
+            self._choose(self._ledger.options, f"custom:{name}", option, add)
+        elif mapped:
+            one = self._rng.choice(mapped)
+
+            def remove() -> None:
+                now = load_account(self._world, ACCOUNT).mappings
+                if one.field_id in {two.field_id for two in now}:
+                    remove_field(self._world, ACCOUNT, WHO, one.field_id)
+
+            self._choose(self._ledger.options, one.name, None, remove)
+
+    def setting(self) -> None:
+        name, value = self._rng.choice(
+            (
+                ("phone_types", self._rng.choice(((), ("mobile",), ("home", "mobile")))),
+                ("phone_fallback", self._rng.random() < 0.5),
+                ("records_per_minute", self._rng.choice((1000, 120, 60))),
+                ("create_users", self._rng.random() < 0.6),
+            )
+        )
+        self._set(name, value)
+
+    def resubscribe(self) -> None:
+        self._set("resubscribe_from_actionkit", self._rng.choice(tuple(Resubscribe)))
+
+    def pause(self) -> None:
+        self._click("pauses", lambda: pause(self._world, ACCOUNT, WHO))
+        seconds = self._rng.choice((60, 700, 2000))
+        self._click_in(seconds, "resumes", lambda: resume(self._world, ACCOUNT, WHO))
+
+    def off(self) -> None:
+        self._click("switches off", lambda: switch_off(self._world, ACCOUNT, WHO))
+        seconds = self._rng.choice((30, 900, 4000))
+        self._click_in(seconds, "switches on", self._on)
+
+    def _click_in(self, seconds: int, what: str, call: Callable[[], object]) -> None:
+        def click() -> None:
+            self._later -= 1
+            self._click(what, call)
+
+        self._later += 1
+        self._loop.at(seconds * SECOND, click)
+
+    def _on(self) -> None:
+        account = load_account(self._world, ACCOUNT)
+        if account.connection is None:
+            connect(self._world, ACCOUNT, WHO, self._simulation.credentials())
+        self._simulation.switch_on()
+
+    def sync_now(self) -> None:
+        ids = self._simulation.actionkit.user_ids()
+        user_id = self._rng.choice(ids)
+        recreate = self._rng.random() < 0.3
+        self._click(
+            f"syncs user {user_id} now", lambda: sync_now(self._world, ACCOUNT, user_id, recreate)
+        )
+
+    def erase(self) -> None:
+        """Somebody is erased here (E1)."""
+
+    # --- one call after the other ---
+
+    def _choose(
+        self, table: dict[str, list[Chosen]], name: str, value: object, call: Callable[[], object]
+    ) -> None:
+        tried: list[bool] = []
+
+        def begin() -> None:
+            if not tried:
+                tried.append(True)
+                self._ledger.choosing(table, name, value)
+            call()
+
+        self._click(f"{name} = {value}", begin, lambda done: self._ledger.chose(table, name, done))
+
+    def _set(self, name: str, value: object) -> None:
+        self._choose(
+            self._ledger.settings, name, value,
+            lambda: change_settings(self._world, ACCOUNT, WHO, {name: value}),
+        )  # fmt: skip
+
+    def _click(
+        self,
+        what: str,
+        call: Callable[[], object],
+        on_end: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        def do() -> None:
+            call()
+
+        self._waiting.append((what, do, on_end))
+        if not self.busy:
+            self._next()
+
+    def _next(self) -> None:
+        self.busy = bool(self._waiting)
+        if self.busy:
+            what, call, on_end = self._waiting.pop(0)
+            self._loop.note("STAFF", what)
+            self._try(what, call, on_end, self._loop.now_us)
+
+    def _try(
+        self, what: str, call: Callable[[], None], on_end: Callable[[bool], None], began: int
+    ) -> None:
+        def ended(task: Task) -> None:
+            error = task.error
+            away = isinstance(error, InstepError) and error.code.endswith(
+                ("_unreachable", "_busy", "_unavailable")
+            )
+            if away or isinstance(error, Killed | AwsError | NotAdmitted):
+                self._loop.at(5 * SECOND, lambda: self._try(what, call, on_end, began))
+                return
+            if error is not None and not isinstance(error, InstepError):
+                self._loop.broken(f"staff met {error!r} when: {what}")
+            self._loop.note("STAFF", what, "done" if error is None else repr(error))
+            on_end(error is None)
+            self._next()
+
+        self._loop.spawn("staff", call, ended)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is left to be clicked: what was paused goes on, what was off is on."""
+        running = self._simulation.account().phase in (Phase.INITIAL_SYNC, Phase.SYNCING)
+        return not self.busy and not self._later and running
