@@ -167,8 +167,8 @@ def test_a6_an_upload_that_flips_opt_ins_is_held(decision: str) -> None:
     with synced(plain(5, 120)) as s, few_are_an_accident():
         everybody = _opted_in(s)
         own, texting, *others = everybody
-        flipped = others[:20]
-        assert len(flipped) == 20
+        flipped = others[:12]
+        assert len(flipped) == 12
         s.actionkit.add_page("spreadsheet", "Import")
         for one in flipped:
             _acts(s, "spreadsheet", one, source="upload-1")
@@ -176,7 +176,7 @@ def test_a6_an_upload_that_flips_opt_ins_is_held(decision: str) -> None:
         (hold,) = holds.list_holds(s.world, ACCOUNT, None, 10)[0]
         assert (hold.hold.kind.value, hold.hold.direction) == ("opt_outs", "to_strive")
         still_in = [one for one in flipped if s.strive.member(one.member_id or 0)["opt_in"]]
-        assert hold.people == len(still_in) >= 16
+        assert hold.people == len(still_in) >= 8
         s.strive.text_in(texting.member_id or 0, "STOP")
         s.actionkit.add_page("petition", "Petition")
         _acts(s, "petition", own)
@@ -213,9 +213,8 @@ def test_a3_a_refusal_passes_an_initial_sync_of_100_000_users() -> None:
     story = plain(5, 40)
     story = replace(story, settings={**story.settings, "records_per_minute": 60}, window=5000)
     with simulated(story) as s:
-        with s.actionkit._db.connection:
-            for number in range(100_000):
-                s.actionkit.add_user(f"many{number}@example.org")
+        for number in range(100_000):
+            s.actionkit.add_user(f"many{number}@example.org")
         with story.sizes():
             s._call()
             s.loop.at(TICK_SECONDS * 1_000_000, s._tick)
