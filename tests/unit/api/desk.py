@@ -26,14 +26,17 @@ from instep.adapters.strive import StriveClient
 from instep.adapters.transport import check_hostname
 from instep.api.app import build_api
 from instep.api.errors import ErrorAnswer
-from instep.domain.account import Account
+from instep.domain.account import PRIMARY_GROUP_NAME, Account, Phase
 from instep.domain.pace import Lane
 from instep.domain.record import Record, Status
-from instep.use_cases.accounts import change_account, load_account
-from instep.use_cases.ports import ActionKit, Strive
+from instep.use_cases.accounts import change_account, find_account, load_account
+from instep.use_cases.off_switch import follow_account
+from instep.use_cases.ports import ActionKit, Item, Strive
 from instep.use_cases.records import record_item
 from instep.use_cases.stored import member_key, number_key
 from instep.use_cases.streams import index_keys, marker_items
+from instep.use_cases.work import work_of
+from instep.use_cases.worker import work_on
 from instep.use_cases.world import Limits, World
 from local.twins.actionkit import ActionKitTwin
 from local.twins.strive import StriveTwin
@@ -107,7 +110,8 @@ class Desk:
         indexes = tuple(INDEXES)
         self.settings, self.users, self.groups = (MemoryStore(indexes) for _ in range(3))
         self.live, self.bulk = MemoryQueue(), MemoryQueue()
-        self.secrets, self.machines = MemorySecrets(), MemoryMachines()
+        self.secrets = MemorySecrets()
+        self.machines = MemoryMachines(("initial-sync", "scheduled-sync", "account-sync"))
         self.watch = MemoryWatch()
         self.actionkit = self._actionkit_twin(1)
         self.other_actionkit = self._actionkit_twin(2)
@@ -276,6 +280,44 @@ class Desk:
         self.ready()
         answer = self.call("PUT /activation", {"confirm_no_new_member_automation": True})
         assert answer.status == 200, answer.text
+
+    def switch_off(self, account: str = "demo") -> None:
+        """OFF, with its errands done as a worker does them."""
+        assert self.call("DELETE /activation", account=account).status == 202
+        errands = [one.body for one in self.live.sent if one.body["cause"].startswith("off")]
+        for body in sorted(errands, key=lambda one: str(one["cause"])):
+            work_on(self.world, work_of(body), Lane.LIVE)
+
+    def running(self) -> None:
+        """On, with its initial sync done, as an account is after a while."""
+        if find_account(self.world, "demo") is None:
+            self.ready()
+            client = self.client(HOST, "staff", PASSWORD)
+            page = client.ensure_import_page()
+            self.group = self.strive.add_group(self.campaign.campaign_id, PRIMARY_GROUP_NAME)
+            self.change(
+                import_page=page.name,
+                import_page_id=page.page_id,
+                primary_group=self.group,
+                first_activated_at=NOW,
+                initial_sync_done=True,
+            )
+        self.change(phase=Phase.SYNCING, epoch=self.account().epoch + 1)
+        follow_account(self.world, "demo")
+
+    def off(self) -> None:
+        """Off, and its connection still there."""
+        self.change(phase=Phase.OFF, epoch=self.account().epoch + 1)
+        follow_account(self.world, "demo")
+
+    def audit(self) -> list[Item]:
+        """The audit, oldest first."""
+        items = self.settings.everything()
+        return [one for one in items if one["item"].startswith("audit/")]
+
+    def items(self, prefix: str) -> list[Item]:
+        """Items of the users table whose keys begin so."""
+        return [one for one in self.users.everything() if one["item"].startswith(prefix)]
 
     def account(self, account_id: str = "demo") -> Account:
         return load_account(self.world, account_id)

@@ -22,6 +22,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 
 from instep.api.access import ACCOUNT_ID, ForbiddenError, check_access, who_of
 from instep.api.errors import ErrorAnswer, ErrorCode, answer_of, status_of
+from instep.api.hold_routes import add_hold_routes
 from instep.api.models import HealthShown
 from instep.api.people_routes import add_people_routes
 from instep.api.setup_routes import add_setup_routes
@@ -70,6 +71,7 @@ def build_api(world: World, accounts_claim: str = "accounts") -> APIGatewayHttpR
     _add_errors(app, world)
     add_setup_routes(app, world)
     add_people_routes(app, world)
+    add_hold_routes(app, world)
     _add_open_routes(app)
     return app
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from instep.domain.newcomers import NewcomerReason, NewcomerStatus
 from instep.domain.people import Side
 from instep.domain.record import Status, Warning  # noqa: A004
 from instep.domain.rules import Kind, Option, Resubscribe
@@ -250,22 +251,29 @@ class UserFieldShown(BaseModel):
 
 
 class UserSeenShown(BaseModel):
-    """The ActionKit user as last seen."""
+    """The ActionKit user as last seen: the raw opt-in value, `columns` and `userfields` that are
+    mapped."""
 
     user_id: int
     email: str | None
     first_name: str | None
     last_name: str | None
     phone: str | None
+    opt_in: str | None
+    columns: dict[str, str | None]
+    userfields: dict[str, str | None]
 
 
 class MemberSeenShown(BaseModel):
-    """The linked Strive member as last seen."""
+    """The linked Strive member as last seen: `columns` and `custom` fields that are mapped."""
 
     member_id: int
+    phone_number: str | None
     opt_in: bool | None
     created_by_sync: bool
     linked_at: datetime | None
+    columns: dict[str, str | None]
+    custom: dict[str, str | None]
 
 
 class UserGroupShown(BaseModel):
@@ -273,35 +281,6 @@ class UserGroupShown(BaseModel):
 
     group: int
     name: str | None
-
-
-class UserPageShown(BaseModel):
-    """All that is kept of one user."""
-
-    user_id: int
-    status: Status
-    reason: StatusReasonShown
-    warnings: list[Warning]
-    member_id: int | None
-    phone: str | None
-    last_synced: datetime | None
-    user: UserSeenShown
-    member: MemberSeenShown | None
-    fields: list[UserFieldShown]
-    groups: list[UserGroupShown]
-    actions: list[Any]
-
-
-class SyncGiven(_Input):
-    """`recreate`: make a member who was deleted in Strive again."""
-
-    recreate: bool = False
-
-
-class QueuedShown(BaseModel):
-    """The user is queued."""
-
-    user_id: int
 
 
 class HistoryShown(BaseModel):
@@ -316,6 +295,36 @@ class HistoryShown(BaseModel):
     rule: str
 
 
+class UserPageShown(BaseModel):
+    """All that is kept of one user; of the history the newest entries."""
+
+    user_id: int
+    status: Status
+    reason: StatusReasonShown
+    warnings: list[Warning]
+    member_id: int | None
+    phone: str | None
+    last_synced: datetime | None
+    user: UserSeenShown
+    member: MemberSeenShown | None
+    fields: list[UserFieldShown]
+    groups: list[UserGroupShown]
+    actions: list[Any]
+    history: list[HistoryShown]
+
+
+class SyncGiven(_Input):
+    """`recreate`: make a member who was deleted in Strive again."""
+
+    recreate: bool = False
+
+
+class QueuedShown(BaseModel):
+    """The user is queued."""
+
+    user_id: int
+
+
 class ConsentShown(BaseModel):
     """What was seen or done about a person's consent, and what followed."""
 
@@ -325,6 +334,75 @@ class ConsentShown(BaseModel):
     opted_in: bool | None
     evidence: str
     effect: str
+
+
+class ConflictShown(BaseModel):
+    """Both sides changed a field to different values, and one of them won."""
+
+    at: datetime
+    user_id: int
+    field: str
+    actionkit_value: str
+    strive_value: str
+    winner: Side
+
+
+class MemberReasonShown(BaseModel):
+    """Why a member has no user, and what would change it."""
+
+    code: NewcomerReason
+    text: str
+    fix: str
+    at: datetime | None
+
+
+class MemberShown(BaseModel):
+    """A member of the primary group who has no user."""
+
+    member_id: int
+    name: str | None
+    email: str | None
+    phone: str | None
+    status: NewcomerStatus
+    reason: MemberReasonShown
+
+
+# --- holds ---
+
+
+class HeldShown(BaseModel):
+    """One person of a hold."""
+
+    user_id: int
+    member_id: int | None
+
+
+class HoldShown(BaseModel):
+    """What waits for staff: `people` linked people, of whom `opted_in` would be texted; `sample`
+    shows some of them. `group` is that of a backfill."""
+
+    hold_id: str
+    kind: Literal["group_backfill", "opt_outs", "clears", "overwrites", "removals"]
+    direction: Literal["to_actionkit", "to_strive"]
+    group: int | None
+    people: int
+    opted_in: int
+    sample: list[HeldShown] = Field(max_length=10)
+    cause: str
+    since: datetime
+
+
+class ReleaseGiven(_Input):
+    """The number of people that staff saw in the hold."""
+
+    people: int = Field(ge=0)
+
+
+class ReleasedShown(BaseModel):
+    """The hold is released; its people are queued."""
+
+    hold_id: str
+    people: int
 
 
 # --- runs, audit, health ---

@@ -1,4 +1,4 @@
-"""Routes of what the sync knows and did: users, runs, audit."""
+"""Routes of what the sync knows and did: users, newcomers, conflicts, runs, audit."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from pydantic import TypeAdapter
 
-from instep.api.cursor import decode, encode
+from instep.api.cursor import Cursors
 from instep.api.models import (
     AuditShown,
     BaseShown,
+    ConflictShown,
     ConsentShown,
     HistoryShown,
     ListOf,
+    MemberReasonShown,
     MemberSeenShown,
+    MemberShown,
     QueuedShown,
     RunShown,
     StatusReasonShown,
@@ -27,12 +30,18 @@ from instep.api.models import (
     UserShown,
 )
 from instep.api.setup_routes import ACCOUNT, Cursor, Limit
+from instep.domain.newcomers import NEWCOMER_REASONS, NewcomerStatus
 from instep.domain.reasons import explain
 from instep.domain.record import Record, Status, Warning  # noqa: A004
+from instep.domain.rules import Kind
 from instep.use_cases.accounts import load_account
 from instep.use_cases.audit_list import list_audit
+from instep.use_cases.conflicts import list_conflicts
+from instep.use_cases.erasure import erase_person
+from instep.use_cases.newcomers import Newcomer, list_newcomers
 from instep.use_cases.runs import Run, find_run, list_runs
 from instep.use_cases.stored import run_key
+from instep.use_cases.streams import Positions
 from instep.use_cases.user_list import Place, Sort, Wanted, list_users
 from instep.use_cases.user_page import (
     EntryPlace,
@@ -46,10 +55,13 @@ from instep.use_cases.user_page import (
 from instep.use_cases.world import World
 
 UserId = Annotated[int, Path(ge=0, le=999_999_999_999)]
+PersonId = Annotated[int, Path(ge=1, le=999_999_999_999)]
+RunId = Annotated[str, Path(max_length=200)]
 Order = Annotated[str, Query(pattern="^(asc|desc)$")]
 
 USERS_PLACE: TypeAdapter[Place] = TypeAdapter(Place)
 ENTRY_PLACE: TypeAdapter[EntryPlace] = TypeAdapter(EntryPlace)
+MEMBERS_PLACE: TypeAdapter[Positions] = TypeAdapter(Positions)
 KEY_PLACE: TypeAdapter[str] = TypeAdapter(str)
 
 CONSOLES = {
@@ -62,11 +74,14 @@ CONSOLES = {
 def add_people_routes(app: APIGatewayHttpResolver, world: World) -> None:
     """Adds the routes to the resolver."""
     _add_users(app, world)
+    _add_conflicts(app, world)
+    _add_members(app, world)
     _add_runs(app, world)
 
 
 def _add_users(app: APIGatewayHttpResolver, world: World) -> None:
     docs: dict[str, Any] = {"tags": ["Users"]}
+    cursors = Cursors(world.consent_key)
 
     @app.get(f"{ACCOUNT}/users", summary="Every user scanned, with status and reason", **docs)
     def get_users(
@@ -81,12 +96,12 @@ def _add_users(app: APIGatewayHttpResolver, world: World) -> None:
     ) -> ListOf[UserShown]:
         of = f"{account_id}/users"
         filters = {"status": status, "warning": warning, "q": q, "sort": sort, "order": order}
-        place = decode(USERS_PLACE, of, filters, cursor)
+        place = cursors.decode(USERS_PLACE, of, filters, cursor)
         wanted = Wanted(status, warning, q, sort, descending=order == "desc")
         found, after = list_users(world, account_id, wanted, place, limit)
         return ListOf[UserShown](
             items=[_user(one) for one in found],
-            next_cursor=encode(USERS_PLACE, of, filters, after),
+            next_cursor=cursors.encode(USERS_PLACE, of, filters, after),
         )
 
     @app.get(f"{ACCOUNT}/users/<user_id>", summary="All that is kept of one user", **docs)
@@ -102,16 +117,26 @@ def _add_users(app: APIGatewayHttpResolver, world: World) -> None:
         sync_now(world, account_id, user_id, recreate=given is not None and given.recreate)
         return QueuedShown(user_id=user_id)
 
+    @app.delete(
+        f"{ACCOUNT}/people/<user_id>",
+        summary="Erase a person; one who was never scanned too",
+        status_code=202,
+        **docs,
+    )
+    def delete_person(account_id: str, user_id: PersonId) -> QueuedShown:
+        erase_person(world, account_id, user_id, app.context["who"])
+        return QueuedShown(user_id=user_id)
+
     @app.get(f"{ACCOUNT}/users/<user_id>/history", summary="Every write, newest first", **docs)
     def get_history(
         account_id: str, user_id: UserId, limit: Limit = 50, cursor: Cursor = None
     ) -> ListOf[HistoryShown]:
         of = f"{account_id}/users/{user_id}/history"
-        place = decode(ENTRY_PLACE, of, {}, cursor)
+        place = cursors.decode(ENTRY_PLACE, of, {}, cursor)
         entries, after = history(world, account_id, user_id, place, limit)
         return ListOf[HistoryShown](
             items=[HistoryShown.model_validate(one) for one in entries],
-            next_cursor=encode(ENTRY_PLACE, of, {}, after),
+            next_cursor=cursors.encode(ENTRY_PLACE, of, {}, after),
         )
 
     @app.get(
@@ -121,42 +146,86 @@ def _add_users(app: APIGatewayHttpResolver, world: World) -> None:
         account_id: str, user_id: UserId, limit: Limit = 50, cursor: Cursor = None
     ) -> ListOf[ConsentShown]:
         of = f"{account_id}/users/{user_id}/consent"
-        place = decode(ENTRY_PLACE, of, {}, cursor)
+        place = cursors.decode(ENTRY_PLACE, of, {}, cursor)
         entries, after = consent(world, account_id, user_id, place, limit)
         return ListOf[ConsentShown](
             items=[ConsentShown.model_validate(one) for one in entries],
-            next_cursor=encode(ENTRY_PLACE, of, {}, after),
+            next_cursor=cursors.encode(ENTRY_PLACE, of, {}, after),
+        )
+
+
+def _add_conflicts(app: APIGatewayHttpResolver, world: World) -> None:
+    cursors = Cursors(world.consent_key)
+
+    @app.get(
+        f"{ACCOUNT}/conflicts", summary="Both sides changed a field, newest first", tags=["Users"]
+    )
+    def get_conflicts(
+        account_id: str, limit: Limit = 50, cursor: Cursor = None
+    ) -> ListOf[ConflictShown]:
+        of = f"{account_id}/conflicts"
+        place = cursors.decode(KEY_PLACE, of, {}, cursor)
+        conflicts, after = list_conflicts(world, account_id, place, limit)
+        return ListOf[ConflictShown](
+            items=[ConflictShown.model_validate(one) for one in conflicts],
+            next_cursor=cursors.encode(KEY_PLACE, of, {}, after),
+        )
+
+
+def _add_members(app: APIGatewayHttpResolver, world: World) -> None:
+    cursors = Cursors(world.consent_key)
+
+    @app.get(
+        f"{ACCOUNT}/members",
+        summary="Members of the primary group that have no user, and why",
+        tags=["Users"],
+    )
+    def get_members(
+        account_id: str,
+        status: Annotated[NewcomerStatus | None, Query()] = None,
+        q: Annotated[str, Query(max_length=255)] = "",
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> ListOf[MemberShown]:
+        of = f"{account_id}/members"
+        filters = {"status": status, "q": q}
+        place = cursors.decode(MEMBERS_PLACE, of, filters, cursor)
+        found, after = list_newcomers(world, account_id, status, q, place, limit)
+        return ListOf[MemberShown](
+            items=[_member(one) for one in found],
+            next_cursor=cursors.encode(MEMBERS_PLACE, of, filters, after),
         )
 
 
 def _add_runs(app: APIGatewayHttpResolver, world: World) -> None:
     docs: dict[str, Any] = {"tags": ["Operating"]}
+    cursors = Cursors(world.consent_key)
 
     @app.get(f"{ACCOUNT}/runs", summary="Executions, newest first", **docs)
     def get_runs(account_id: str, limit: Limit = 50, cursor: Cursor = None) -> ListOf[RunShown]:
         load_account(world, account_id)
         of = f"{account_id}/runs"
-        place = decode(KEY_PLACE, of, {}, cursor)
+        place = cursors.decode(KEY_PLACE, of, {}, cursor)
         runs, _ = list_runs(world, account_id, place, limit + 1)
         shown = runs[:limit]
         after = run_key(shown[-1].run_id) if len(runs) > limit else None
         return ListOf[RunShown](
-            items=[_run(one) for one in shown], next_cursor=encode(KEY_PLACE, of, {}, after)
+            items=[_run(one) for one in shown], next_cursor=cursors.encode(KEY_PLACE, of, {}, after)
         )
 
     @app.get(f"{ACCOUNT}/runs/<run_id>", summary="One execution", **docs)
-    def get_run(account_id: str, run_id: str) -> RunShown:
+    def get_run(account_id: str, run_id: RunId) -> RunShown:
         load_account(world, account_id)
         return _run(find_run(world, account_id, run_id))
 
     @app.get(f"{ACCOUNT}/audit", summary="Who changed what, newest first", **docs)
     def get_audit(account_id: str, limit: Limit = 50, cursor: Cursor = None) -> ListOf[AuditShown]:
         of = f"{account_id}/audit"
-        place = decode(KEY_PLACE, of, {}, cursor)
+        place = cursors.decode(KEY_PLACE, of, {}, cursor)
         entries, after = list_audit(world, account_id, place, limit)
         return ListOf[AuditShown](
             items=[AuditShown.model_validate(one) for one in entries],
-            next_cursor=encode(KEY_PLACE, of, {}, after),
+            next_cursor=cursors.encode(KEY_PLACE, of, {}, after),
         )
 
 
@@ -185,13 +254,18 @@ def _user(record: Record) -> UserShown:
 
 def _page(page: UserPage) -> UserPageShown:
     record = page.record
+    core = [one for one in page.fields if one.option and one.field.kind is Kind.CORE]
+    custom = [one for one in page.fields if one.field.kind is Kind.CUSTOM]
     member = None
     if record.member_id is not None:
         member = MemberSeenShown(
             member_id=record.member_id,
+            phone_number=page.member_number,
             opt_in=record.consent.opted_in,
             created_by_sync=record.created_member,
             linked_at=record.linked_at,
+            columns={one.field.strive_field: one.strive_value for one in core},
+            custom={one.field.strive_field: one.strive_value for one in custom},
         )
     return UserPageShown(
         user_id=record.user_id,
@@ -207,11 +281,15 @@ def _page(page: UserPage) -> UserPageShown:
             first_name=record.first_name or None,
             last_name=record.last_name or None,
             phone=record.phone,
+            opt_in=record.consent.raw or None,
+            columns={str(one.field.actionkit_field): one.actionkit_value for one in core},
+            userfields={str(one.field.actionkit_field): one.actionkit_value for one in custom},
         ),
         member=member,
         fields=[_seen_field(one) for one in page.fields],
         groups=[UserGroupShown(group=one, name=name or None) for one, name in page.groups],
         actions=[],
+        history=[HistoryShown.model_validate(one) for one in page.history],
     )
 
 
@@ -225,6 +303,20 @@ def _seen_field(seen: SeenField) -> UserFieldShown:
         strive_value=seen.strive_value,
         base=None if base is None else BaseShown(actionkit=base.actionkit, strive=base.strive),
         decision=seen.decision or None,
+    )
+
+
+def _member(one: Newcomer) -> MemberShown:
+    words = NEWCOMER_REASONS[one.reason]
+    return MemberShown(
+        member_id=one.member_id,
+        name=f"{one.first_name} {one.last_name}".strip() or None,
+        email=one.email or None,
+        phone=one.phone or None,
+        status=one.status,
+        reason=MemberReasonShown(
+            code=one.reason, text=words.text, fix=words.fix, at=one.changed_at
+        ),
     )
 
 

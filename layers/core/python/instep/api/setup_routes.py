@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from pydantic import TypeAdapter
 
-from instep.api.cursor import decode, encode
+from instep.api.cursor import Cursors
 from instep.api.models import (
     ActivationGiven,
     ActivationShown,
@@ -34,6 +34,7 @@ from instep.domain.rules import Option
 from instep.use_cases.accounts import load_account
 from instep.use_cases.activation import Confirmation, pause, resume, switch_off, switch_on
 from instep.use_cases.connect import Credentials, connect, connection_of
+from instep.use_cases.erasure import erase_account, refuse_erasing
 from instep.use_cases.fields import (
     Field,
     add_field,
@@ -86,6 +87,19 @@ def _add_connection(app: APIGatewayHttpResolver, world: World) -> None:
     def get_connection(account_id: str) -> ConnectionShown:
         return _connection(connection_of(world, account_id))
 
+    @app.delete(
+        f"{ACCOUNT}/connection",
+        summary="Erase all data of an account that is off, but the consent records",
+        status_code=204,
+        **docs,
+    )
+    def delete_connection(
+        account_id: str,
+        erase: Annotated[Literal["true"], Query()],  # noqa: ARG001 - said, so that it is meant
+    ) -> Response[str]:
+        erase_account(world, account_id, app.context["who"])
+        return Response(status_code=204, body="")
+
 
 def _add_settings(app: APIGatewayHttpResolver, world: World) -> None:
     docs: dict[str, Any] = {"tags": ["Settings"]}
@@ -133,6 +147,7 @@ def _add_activation(app: APIGatewayHttpResolver, world: World) -> None:
     def put_activation(
         account_id: str, given: Annotated[ActivationGiven | None, Body()] = None
     ) -> ActivationShown:
+        refuse_erasing(world, account_id)
         said = given or ActivationGiven()
         confirmation = Confirmation(said.confirm_no_new_member_automation, said.adopt_primary_group)
         return _activation(world, switch_on(world, account_id, app.context["who"], confirmation))
@@ -153,17 +168,18 @@ def _add_activation(app: APIGatewayHttpResolver, world: World) -> None:
 
 def _add_fields(app: APIGatewayHttpResolver, world: World) -> None:
     docs: dict[str, Any] = {"tags": ["Fields"]}
+    cursors = Cursors(world.consent_key)
 
     @app.get(f"{ACCOUNT}/fields", summary="Mapped fields", **docs)
     def get_fields(account_id: str, limit: Limit = 50, cursor: Cursor = None) -> ListOf[FieldShown]:
         fields = all_fields(load_account(world, account_id))
         of = f"{account_id}/fields"
-        after = decode(FIELD_PLACE, of, {}, cursor)
+        after = cursors.decode(FIELD_PLACE, of, {}, cursor)
         ids = [field.field_id for field in fields]
         start = ids.index(after) + 1 if after in ids else 0
         shown = fields[start : start + limit]
         more = start + limit < len(fields)
-        next_cursor = encode(FIELD_PLACE, of, {}, shown[-1].field_id if more else None)
+        next_cursor = cursors.encode(FIELD_PLACE, of, {}, shown[-1].field_id if more else None)
         return ListOf[FieldShown](items=[_field(one) for one in shown], next_cursor=next_cursor)
 
     @app.get(f"{ACCOUNT}/fields/available", summary="What can be mapped", **docs)

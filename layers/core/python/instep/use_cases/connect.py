@@ -10,6 +10,7 @@ from instep.domain.account import Account, Connection, Phase, Settings, core_map
 from instep.domain.pace import Lane
 from instep.domain.record import Record
 from instep.use_cases.accounts import audit, find_account, load_account, save_account
+from instep.use_cases.erasure import refuse_erasing
 from instep.use_cases.errors import NotFoundError, StateError
 from instep.use_cases.exclusive import (
     claim_campaign,
@@ -63,8 +64,10 @@ def connect(world: World, account_id: str, who: str, given: Credentials) -> Conn
 
     An account that stopped for its credentials goes on by itself; one that is on goes on with the
     new ones. A refused call changes nothing. Raises ConfigurationError and Unavailable as the probe
-    does, StateError `different_system`, `campaign_in_use`, `opt_in_field_in_use`.
+    does and, while the account's data is being erased, with the code `erasing`; StateError
+    `different_system`, `campaign_in_use`, `opt_in_field_in_use`.
     """
+    refuse_erasing(world, account_id)
     reads = world.probe.actionkit(given.hostname, given.username, given.password)
     world.probe.strive(given.strive_api_key, given.strive_campaign_id)
     old = find_account(world, account_id)
@@ -200,6 +203,7 @@ def _store(world: World, account_id: str, made: Connection, same: Same) -> Accou
     """Stores the connection over the account as it is: the account as it was, None if new."""
     before: Account | None = None
     while True:
+        refuse_erasing(world, account_id)
         old = find_account(world, account_id)
         if old is not None and old.connection == made:
             return before  # Stored, though the answer was lost.

@@ -131,6 +131,51 @@ def evidence_prefix(user_id: int) -> str:
     return f"evidence/{user_id:012d}/"
 
 
+def hold_key(hold_id: str) -> str:
+    """A hold: what waits for staff, or was decided and is being carried out (A6)."""
+    return f"hold/{hold_id}"
+
+
+def held_prefix(hold_id: str) -> str:
+    """Everybody who is held by a hold."""
+    return f"held/{hold_id}/"
+
+
+def held_key(hold_id: str, user_id: int) -> str:
+    """One person of a hold."""
+    return f"{held_prefix(hold_id)}{user_id:012d}"
+
+
+def conflicts_prefix(user_id: int) -> str:
+    """The values of all conflicts of a user (F5)."""
+    return f"conflicts/{user_id:012d}/"
+
+
+def newcomer_key(member_id: int) -> str:
+    """A member whom somebody added to the primary group and who has no user (U5)."""
+    return f"newcomer/{member_id:012d}"
+
+
+def once_key(member_id: int) -> str:
+    """The mark of a member who was linked once, or was erased: never the source of a user (U5)."""
+    return f"once/{member_id:012d}"
+
+
+def once_email_key(digest: str) -> str:
+    """The mark of an erased person's email, by its keyed hash (E1)."""
+    return f"once/email/{digest}"
+
+
+def receipt_key(user_id: int) -> str:
+    """The receipt of an erasure (E1)."""
+    return f"erased/{user_id:012d}"
+
+
+def erasing_key(user_id: int) -> str:
+    """The mark of an erasure that is not carried out in Strive yet (E1)."""
+    return f"erasing/{user_id:012d}"
+
+
 def run_key(run_id: str) -> str:
     """A run; ids begin with their time."""
     return f"run/{run_id}"

@@ -19,6 +19,8 @@ from instep.use_cases.work import RECREATE, Work
 from instep.use_cases.world import World
 
 BATCH = 50
+NEWEST = 20
+"""Entries of the history that a user's page shows; all are listed by themselves."""
 
 STAFF_CAUSE = "staff"
 
@@ -43,11 +45,16 @@ class SeenField:
 @dataclass(frozen=True, slots=True)
 class UserPage:
     """All that is kept of one user. `groups`: id and name of the Strive groups that the sync put
-    the member into."""
+    the member into; `history` the newest entries; `member_number` the linked member's."""
 
     record: Record
     fields: tuple[SeenField, ...]
     groups: tuple[tuple[int, str], ...]
+    history: tuple[dict[str, Any], ...]
+
+    @property
+    def member_number(self) -> str | None:
+        return self.record.number if self.record.member_id is not None else None
 
 
 EntryPlace = tuple[str, int]
@@ -65,7 +72,8 @@ def user_page(world: World, account_id: str, user_id: int) -> UserPage:
         (group_id, str(named[key]["name"]) if key in named else "")
         for key, group_id in keys.items()
     )
-    return UserPage(record, fields, groups)
+    newest, _ = _entries(world, account_id, history_prefix(user_id), None, NEWEST)
+    return UserPage(record, fields, groups, tuple(newest))
 
 
 def history(
