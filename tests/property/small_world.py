@@ -13,7 +13,13 @@ from datetime import UTC, datetime, timedelta
 
 from instep.domain.consent import Reading, overridden_refusal, read_rows
 from instep.domain.decide import decide, eligible
-from instep.domain.fields import actionkit_value, same, strive_value
+from instep.domain.fields import (
+    OVERWRITES_ACTIONKIT,
+    OVERWRITES_STRIVE,
+    actionkit_value,
+    same,
+    strive_value,
+)
 from instep.domain.holds import Stake, at_stake, discard, withhold
 from instep.domain.intent import Done, intent_of, recover, settle, sync_ids
 from instep.domain.people import (
@@ -105,6 +111,7 @@ class World:
     erasing: set[int] = field(default_factory=set)
     held: frozenset[Stake] = frozenset()
     discarded: frozenset[Stake] = frozenset()
+    stakes: frozenset[Stake] = frozenset()
 
     def next_id(self) -> int:
         self.ids += 1
@@ -139,11 +146,7 @@ class World:
     def edit_member(self, member_id: int, mapping: Mapping, value: str) -> None:
         member = self.members[member_id]
         old = strive_value(mapping, member)
-        if mapping.kind is Kind.CORE:
-            member = replace(member, **{mapping.strive_field: value})  # type: ignore[arg-type]
-        else:
-            member = replace(member, custom={**member.custom, mapping.strive_field: value})
-        self.members[member_id] = member
+        self.members[member_id] = edited(member, mapping, value)
         change = MemberChange(member_id, mapping.strive_field, old, value, "organizer", self.now)
         self.changes.append(change)
 
@@ -240,10 +243,11 @@ class World:
             found = {one: self.actions[one] for one in marks if one in self.actions}
             known = recover(known, seen, found, self.now)
         plan = decide(seen, known, self.rules, self.now)
-        stakes = at_stake(plan, seen, self.rules)
-        plan = discard(plan, known, stakes & self.discarded)
-        plan = withhold(plan, known, stakes & self.held)
+        self.stakes = at_stake(plan, seen, self.rules)
+        plan = discard(plan, known, self.stakes & self.discarded)
+        plan = withhold(plan, known, self.stakes & self.held)
         self.plans.append(plan)
+        check_allowed(plan, known, self.rules)
         self._apply(plan, known, seen, user_id, crash_after)
         return plan
 
@@ -453,6 +457,37 @@ class World:
         return not any(
             one.user_id == holder and one.eligible and one.number == number for one in rivals
         )
+
+
+def check_allowed(plan: Plan, known: Record | None, rules: Rules) -> None:
+    """What no plan may do, whatever led to it."""
+    options = {mapping.field_id: mapping.option for mapping in rules.mappings}
+    for write in plan.field_writes:
+        option, fills = options[write.field_id], not write.old
+        if write.side is Side.ACTIONKIT:
+            assert option is not Option.ONE_WAY_OVERWRITE_STRIVE
+            assert fills or option in OVERWRITES_ACTIONKIT
+            assert write.name != "email" or fills
+        else:
+            assert option is not Option.ONE_WAY_OVERWRITE_ACTIONKIT
+            assert fills or option in OVERWRITES_STRIVE
+    erased = plan.erase or (known is not None and known.status is Status.ERASED)
+    if erased or rules.refusals_only:
+        assert plan.opt_in_strive is not True
+        assert plan.opt_in_actionkit is not True
+        others = (plan.create, plan.field_writes, plan.join, plan.leave, plan.claim)
+        assert not any(others)
+        assert plan.take_over is None
+    if erased:
+        assert plan.opt_in_actionkit is None
+        assert plan.record.status is Status.ERASED
+
+
+def edited(member: Member, mapping: Mapping, value: str) -> Member:
+    """The member with another value of a field."""
+    if mapping.kind is Kind.CORE:
+        return replace(member, **{mapping.strive_field: value})  # type: ignore[arg-type]
+    return replace(member, custom={**member.custom, mapping.strive_field: value})
 
 
 def agree(mapping: Mapping, user: User, member: Member) -> bool:

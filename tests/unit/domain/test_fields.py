@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from instep.domain.decide import decide
 from instep.domain.people import MemberChange, Side, User
 from instep.domain.plan import Plan
 from instep.domain.record import Base, Warning  # noqa: A004
@@ -211,6 +212,42 @@ def test_f5_an_unknown_time_or_one_of_our_own_writes_lets_strive_win(missing: st
         one.changes.clear()
     one.users[1] = replace(one.users[1], fields=(*others, row))
     assert writes(one.sync(1)) == [(A, "s")]
+
+
+def test_f5_without_an_import_page_no_row_is_our_own() -> None:
+    one = agreed(O.TWO_WAY, "x", "x", "nick")
+    one.rules = replace(one.rules, import_page_id=None)
+    mapping = one.rules.mappings[0]
+    one.edit_member(one.member_of(1).member_id, mapping, "s")
+    one.wait(60)
+    one.edit_user(1, mapping, "a")
+    row = next(row for row in one.users[1].fields if row.name == "ak_nick")
+    others = tuple(r for r in one.users[1].fields if r != row)
+    row = replace(row, page_id=None, page_type="")
+    one.users[1] = replace(one.users[1], fields=(*others, row))
+    assert writes(one.sync(1)) == [(S, "a")]
+
+
+def test_f5_a_worker_that_died_does_not_date_a_change() -> None:
+    """The record is as old as the look before the worker died, though that was found out later."""
+    one = agreed(O.TWO_WAY, "x", "x")
+    mapping = one.rules.mappings[0]
+    one.set_opt_in(1, "no")
+    one.sync(1, crash_after=2)
+    assert one.records[1].intent is not None
+    one.edit_user(1, mapping, "a")
+    one.wait(60)
+    one.edit_member(one.member_of(1).member_id, mapping, "s")
+    one.wait(60)
+    assert writes(one.sync(1)) == [(A, "s")]
+
+
+def test_f5_a_record_is_as_old_as_its_look() -> None:
+    one = agreed(O.TWO_WAY, "x", "x")
+    one.edit_user(1, one.rules.mappings[0], "a")
+    seen = one.look(1)
+    late = one.now + timedelta(minutes=2)
+    assert decide(seen, one.records[1], one.rules, late).record.changed_at == seen.at
 
 
 def test_f5_sides_that_differ_at_a_first_link_are_no_conflict() -> None:

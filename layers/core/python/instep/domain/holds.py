@@ -84,6 +84,8 @@ def withhold(plan: Plan, before: Record | None, held: frozenset[Stake]) -> Plan:
 
     `held` are some of the plan's own stakes, `before` is the record that was decided on.
     """
+    if not held:
+        return plan
     if before is not None and REMOVALS in held and _ends_link(plan, before):
         return Plan(before)
     fields = {
@@ -105,6 +107,8 @@ def discard(plan: Plan, before: Record | None, discarded: frozenset[Stake]) -> P
     An opt-out that is not carried to Strive was no refusal. One that is not carried to ActionKit
     stays a refusal of the number: the member is opted out (F13).
     """
+    if not discarded:
+        return plan
     fields = {}
     for one in _writes(plan):
         if _stake(one) in discarded:
