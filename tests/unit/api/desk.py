@@ -30,11 +30,14 @@ from instep.domain.account import PRIMARY_GROUP_NAME, Account, Phase
 from instep.domain.pace import Lane
 from instep.domain.record import Record, Status
 from instep.use_cases.accounts import change_account, find_account, load_account
+from instep.use_cases.errors import AccountStopped
 from instep.use_cases.off_switch import follow_account
 from instep.use_cases.ports import ActionKit, Item, Strive
 from instep.use_cases.records import record_item
 from instep.use_cases.stored import member_key, number_key
 from instep.use_cases.streams import index_keys, marker_items
+from instep.use_cases.work import work_of
+from instep.use_cases.worker import work_on
 from instep.use_cases.work import work_of
 from instep.use_cases.worker import work_on
 from instep.use_cases.world import Limits, World
@@ -165,17 +168,31 @@ class Desk:
         )
 
     def _open_actionkit(self, account: Account, _lane: Lane) -> ActionKit:
-        assert account.connection is not None
+        if account.connection is None:
+            raise AccountStopped
         secret = self.secrets.get(account.connection.secret)
         assert secret is not None
         return self.client(account.connection.hostname, secret["username"], secret["password"])
 
     def _open_strive(self, account: Account) -> Strive:
-        assert account.connection is not None
+        if account.connection is None:
+            raise AccountStopped
         secret = self.secrets.get(account.connection.secret)
         assert secret is not None
         key, campaign_id = secret["strive_api_key"], account.connection.campaign_id
         return StriveClient(self.transport, STRIVE, key, campaign_id)
+
+    def work_live(self) -> None:
+        """Has the work on the live lane done that is there now."""
+        sent, self.live.sent = self.live.sent, []
+        for one in sent:
+            work_on(self.world, work_of(one.body), Lane.LIVE)
+
+    def switch_off(self) -> Answer:
+        """OFF, and what it leaves to be carried."""
+        answer = self.call("DELETE /activation")
+        self.work_live()
+        return answer
 
     # --- calls ---
 

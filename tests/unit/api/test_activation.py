@@ -133,6 +133,8 @@ def test_off_deletes_the_credentials_and_stops_the_pace(desk: Desk) -> None:
     epoch = desk.account().epoch
     answer = desk.call("DELETE /activation")
     assert (answer.status, answer.body["active"], answer.body["phase"]) == (202, False, "off")
+    assert pace(desk) == (True, epoch + 1)  # for the last refusals
+    desk.work_live()
     assert desk.secrets.names() == []
     assert desk.call("GET /connection").status == 404
     assert pace(desk) == (False, epoch + 1)
@@ -158,6 +160,10 @@ def test_settings_fields_and_records_outlive_off(desk: Desk) -> None:
     assert desk.call("GET /users").status == 200
 
 
+def initial_syncs(desk: Desk) -> int:
+    return sum("-initial-" in arn for arn in desk.machines.executions)
+
+
 def test_on_again_goes_on_from_the_stored_records(desk: Desk) -> None:
     desk.switch_on()
     user_id = desk.actionkit.add_user("ada@example.org")
@@ -167,16 +173,16 @@ def test_on_again_goes_on_from_the_stored_records(desk: Desk) -> None:
     desk.clock.sleep(3600)
     for done, phase in ((False, Phase.INITIAL_SYNC), (True, Phase.SYNCING)):
         desk.change(initial_sync_done=done)
-        desk.call("DELETE /activation")
+        desk.switch_off()
         desk.connect()
-        started = len(desk.machines.executions)
+        started = initial_syncs(desk)
         for execution in desk.machines.executions.values():
             execution.running = False
         assert desk.call("PUT /activation", CONFIRMED).status == 200
         account = desk.account()
         assert (account.phase, account.initial_sync_run) == (phase, run_id)
         assert account.first_activated_at == first
-        assert len(desk.machines.executions) == started + (0 if done else 1)
+        assert initial_syncs(desk) == started + (0 if done else 1)
 
 
 # --- pause ---
@@ -190,12 +196,13 @@ def test_pause_and_resume(desk: Desk) -> None:
         for _ in range(2):
             answer = desk.call("POST /activation/pause")
             assert (answer.status, answer.body["phase"]) == (200, "paused")
-            assert pace(desk) == (False, epoch)
+            assert pace(desk) == (True, epoch + 1)  # for refusals; earlier work is of another epoch
             assert desk.secrets.names() != []
         for _ in range(2):
             answer = desk.call("POST /activation/resume")
             assert (answer.status, answer.body["phase"]) == (200, phase)
-            assert pace(desk) == (True, epoch)
+            assert pace(desk) == (True, epoch + 2)
+        epoch += 2
 
 
 def test_every_switch_is_audited_once(desk: Desk) -> None:

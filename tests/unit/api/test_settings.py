@@ -122,7 +122,7 @@ def test_the_pace_takes_the_new_limit_at_once(desk: Desk) -> None:
     desk.call("PATCH /settings", {"records_per_minute": 78})
     pace = desk.users.get("demo", "pace")
     assert pace is not None
-    assert (pace["limit"], pace["active"]) == (78, False)
+    assert (pace["limit"], pace["active"]) == (78, True)
 
 
 def test_the_time_of_a_changed_resubscribe_rule_is_kept(desk: Desk) -> None:

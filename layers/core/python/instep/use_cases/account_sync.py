@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Final
 
 from instep.domain.account import Account, Phase
+from instep.domain.pace import Lane
 from instep.use_cases import holds, newcomers
 from instep.use_cases.broken import check_mappings
 from instep.use_cases.changes import Finder, Page
@@ -26,9 +27,12 @@ from instep.use_cases.errors import (
 )
 from instep.use_cases.initial_sync import start_initial_sync
 from instep.use_cases.off_switch import stop_for_credentials
+from instep.use_cases.relook import find_recorded
 from instep.use_cases.runs import (
     Run,
+    batches_of,
     change_run,
+    find_or_none,
     find_run,
     store_run,
     with_batches,
@@ -87,6 +91,7 @@ def _check(world: World, account: Account) -> Checked:
     resumed = account.active and _resume(world, account)
     if account.active:
         holds.apply_overdue(world, account)
+        newcomers.retry_due(world, account)
     finder = Finder(world, account)
     before = read_cursors(world, account.account_id)
     cursors = finder.begun(before)
@@ -105,6 +110,7 @@ def _check(world: World, account: Account) -> Checked:
         return Checked("resumed" if resumed else "skipped", len(refused.user_ids))
     page = finder.page(refused.cursors)
     if not (refused.user_ids or page.found or not finder.all_ended(page)):
+        newcomers.see_changed(world, account, page.changed)
         world.users.put_many(page.notes)
         _store(world, account, page.cursors, before)
         return Checked("resumed" if resumed else "idle")
@@ -152,7 +158,8 @@ def _start(world: World, account: Account, refused: Page, last: Run | None) -> b
         return False
     if last is not None and last.open:
         change_run(world, account_id, last.run_id, lambda one: replace(one, open=()))
-    send_open(world, account, run_id, find_run(world, account_id, run_id).open)
+    send_open(world, account, run_id, run.open)
+    change_run(world, account_id, run_id, lambda one: replace(one, sending=False))
     launch(world, account_id, run_id)
     return True
 
@@ -202,6 +209,7 @@ def _find_changed(world: World, account: Account, run: Run) -> Step:
     while True:
         page = finder.page(cursors, ended)
         newcomers.see_joined(world, account, page.joined)
+        newcomers.see_changed(world, account, page.changed)
         _queue(world, account, run.run_id, page.user_ids)
         queued += len(page.user_ids)
         world.users.put_many(page.notes)

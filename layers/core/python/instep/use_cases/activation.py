@@ -97,14 +97,6 @@ def switch_off(world: World, account_id: str, who: str) -> None:
             return one if one.off_at is not None else replace(one, off_at=now)
         return replace(one, phase=Phase.OFF, reason="", off_at=now, epoch=one.epoch + 1)
 
-    change_account(world, account_id, off)
-    account = follow_account(world, account_id)
-    if before.phase is Phase.STOPPED_CREDENTIALS:
-        leaving.delete_connection(
-            world, account
-        )  # Nothing can be carried with refused credentials.
-    else:
-        leaving.begin(world, account)
     if before.phase is not Phase.OFF:
         audit(
             world,
@@ -114,6 +106,13 @@ def switch_off(world: World, account_id: str, who: str) -> None:
             {"phase": before.phase.value},
             {"phase": Phase.OFF.value},
         )
+    change_account(world, account_id, off)
+    account = follow_account(world, account_id)
+    refused = before.phase is Phase.STOPPED_CREDENTIALS
+    if refused or (before.phase is Phase.OFF and before.off_at is None):
+        leaving.delete_connection(world, account)  # Nothing can be carried.
+    else:
+        leaving.begin(world, account)
 
 
 def pause(world: World, account_id: str, who: str) -> Account:

@@ -6,7 +6,8 @@ the queue first and stores the notes afterwards. So whoever dies in between find
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -51,7 +52,12 @@ PAGE: Final = 500
 BUCKETS: Final = 20
 """Buckets whose users are compared at once."""
 SUMS: Final = 2000
-"""Buckets that one statement sums up."""
+"""Buckets that one statement sums up, of a short list; of a long one they are full of users."""
+FULL_SUMS: Final = 100
+READ_AT_ONCE: Final = 180
+"""Records that a page of changes may read where lists of rows show values too (REST)."""
+TURN_SECONDS: Final = 6
+READ_SECONDS: Final = 60
 SHORT_LIST: Final = 100_000
 """A list of up to so many users is compared whole in every cycle, a longer one within a day."""
 CYCLES_A_DAY: Final = 144
@@ -63,12 +69,14 @@ DAY: Final = timedelta(days=1)
 @dataclass(frozen=True, slots=True)
 class Page:
     """Who was found. `cursors` and `notes` are to be stored once all of them are on the queue.
-    `joined`: members whom somebody put into the primary group (U5). `ended`: where there is nothing
+    `joined`: members whom somebody put into the primary group; `changed`: members without a user
+    who changed (U5). `ended`: where there is nothing
     more to be found now."""
 
     cursors: Cursors
     user_ids: tuple[int, ...] = ()
     joined: tuple[Changed, ...] = ()
+    changed: tuple[int, ...] = ()
     notes: tuple[Item, ...] = ()
     ended: frozenset[str] = frozenset()
 
@@ -85,6 +93,7 @@ class _Finding:
     cursors: Cursors
     user_ids: set[int] = field(default_factory=set)
     joined: list[Changed] = field(default_factory=list)
+    newcomers: set[int] = field(default_factory=set)
     notes: list[Item] = field(default_factory=list)
     more: bool = False
     """Whether the source that was read last has more."""
@@ -125,7 +134,24 @@ class Finder:
         return cursors
 
     def _newest_change(self) -> datetime | None:
-        return self._actionkit.newest_change(self._names) if self._finds_by_time() else None
+        if not self._finds_by_time():
+            return None
+        with self._rows(1):
+            return self._actionkit.newest_change(self._names)
+
+    @contextmanager
+    def _rows(self, limit: int) -> Iterator[int]:
+        """How many rows may be asked for: by SQL these are bare ids and times, by REST they show
+        people, each in up to six lists, and count as records (A3)."""
+        if self._actionkit.finds_changes_by() == "checksums":
+            yield limit
+            return
+        pacer = self._world.pacer(self._account, Lane.BULK)
+        grant = pacer.take(min(READ_AT_ONCE, limit * 6), TURN_SECONDS, READ_SECONDS)
+        try:
+            yield max(1, grant.records // 6)
+        finally:
+            pacer.settle(grant)
 
     def _beginning(self, newest: datetime | None) -> FeedCursor:
         return FeedCursor((Mark((newest or LONG_AGO + LATE) - LATE, self._now),))
@@ -139,7 +165,8 @@ class Finder:
         userfield = self._account.settings.opt_in_userfield
         if userfield and self._finds_by_time():
             place = feed.horizon(self._now)
-            rows = self._actionkit.refusals_since(place, KNOWN, userfield)
+            with self._rows(KNOWN) as limit:
+                rows = self._actionkit.refusals_since(place, limit, userfield)
             finding.user_ids |= {one.id for one in self._unknown(feed, rows)}
             self._keep_known(finding, REFUSED_IN_ACTIONKIT, rows)
         feed = cursors.feed(REFUSED_IN_STRIVE)
@@ -180,6 +207,7 @@ class Finder:
             finding.cursors,
             user_ids,
             tuple(finding.joined),
+            tuple(sorted(finding.newcomers)),
             tuple(finding.notes),
             frozenset(done),
         )
@@ -244,8 +272,9 @@ class Finder:
         noted = read_sums(self._world, self._account.account_id, self._names)
         sums = dict(noted.sums)
         found: dict[int, Sum] = {}
-        for start in range(first, last + 1, SUMS):
-            found |= self._actionkit.sums(start, min(last, start + SUMS - 1), self._names)
+        size = FULL_SUMS if self._is_long else SUMS
+        for start in range(first, last + 1, size):
+            found |= self._actionkit.sums(start, min(last, start + size - 1), self._names)
         inside = {one for one in (*found, *noted.sums) if first <= one <= last}
         differing = sorted(one for one in inside if found.get(one) != noted.sums.get(one))
         for number in differing[:BUCKETS]:
@@ -300,9 +329,10 @@ class Finder:
         """Users in the order of their last change; `compared`: only who came to something else."""
         feed = finding.cursors.feed(USERS)
         place = feed.place or feed.horizon(self._now)
-        rows = self._actionkit.changed_since(place, PAGE, self._names)
+        with self._rows(PAGE) as limit:
+            rows = self._actionkit.changed_since(place, limit, self._names)
         newest = rows[-1].at if rows else None
-        ended = len(rows) < PAGE
+        ended = len(rows) < limit
         after = None if ended else Place(rows[-1].at, rows[-1].id)
         finding.cursors = finding.cursors.with_feed(USERS, feed.walked(after, newest, self._now))
         finding.more = not ended
@@ -359,6 +389,7 @@ class Finder:
                 finding.user_ids.add(user_id)
         strangers = [one for id_, one in members.items() if id_ not in holders]
         finding.user_ids |= self._claiming(strangers)
+        finding.newcomers |= member_ids - holders.keys()
 
     def _claiming(self, strangers: Sequence[Member]) -> set[int]:
         """Users who claim the number of a member whom nobody is linked to."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from instep.use_cases import leaving
+from instep.use_cases import erasure, leaving
 from instep.use_cases.account_sync import check_account
 from instep.use_cases.accounts import find_account
 from instep.use_cases.cursors import read_cursors
@@ -44,7 +44,7 @@ def every_account(world: World) -> list[str]:
 
 def check_shard(world: World, account_ids: Sequence[str]) -> dict[str, Any]:
     """Checks accounts: how many were idle, had work, and so on. One that fails by a fault of ours
-    is an alarm and does not keep the others from being checked."""
+    or of AWS does not keep the others from being checked; it is an alarm if it goes on."""
     until = world.clock.now() + timedelta(seconds=SHARD_SECONDS)
     outcomes: Counter[str] = Counter()
     for account_id in account_ids:
@@ -61,11 +61,12 @@ def _check(world: World, account_id: str) -> str:
         if account is None:
             return "off"
         leaving.finish_overdue(world, account)
+        erasure.resume_erasures(world, account)
         checked = check_account(world, account)
     except Exception as fault:  # noqa: BLE001 - one account's fault is not the others'
-        world.watch.alarm(
-            "an account could not be checked", account_id=account_id, error=type(fault).__name__
-        )
+        error = type(fault).__name__
+        world.watch.note("an account could not be checked", account_id=account_id, error=error)
+        world.watch.count("ChecksFailed")
         return "failed"
     world.watch.note(checked.outcome, account_id=account_id, refusals=checked.refusals)
     if checked.outcome == "away":
@@ -76,6 +77,8 @@ def _check(world: World, account_id: str) -> str:
 def has_work(world: World, account_id: str) -> bool:
     """Whether a scheduled sync of the account is at work."""
     try:
-        return find_run(world, account_id, read_cursors(world, account_id).run_id).state == "running"
+        return (
+            find_run(world, account_id, read_cursors(world, account_id).run_id).state == "running"
+        )
     except NotFoundError:
         return False

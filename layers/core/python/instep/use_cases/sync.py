@@ -545,6 +545,8 @@ class Batch:
         if plan.record == before and not plan.writes and not plan.consent and not plan.evidence:
             self._settled(plan.record)
             return None
+        if plan.erase:
+            erasure.note_erasure(self._world, self._account.account_id, user_id, "ActionKit")
         expires_at = now + timedelta(seconds=self._world.limits.worker_seconds)
         intent = intent_of(plan, self._world.ids.new(), now, expires_at)
         one = Applying(user_id, plan, seen, intent, known, before)
@@ -782,7 +784,7 @@ class Batch:
                 )
                 self._people.release_member(one.plan.release_member, one.user_id)
             if one.plan.erase:
-                erasure.forget(self._world, self._account.account_id, one.user_id)
+                erasure.forget(self._world, self._account.account_id, one.user_id, one.known)
             if one.plan.take_over is not None:
                 other = replace(self._work, run_id="", batch=0, tries=-1)
                 put_work(self._world, self._lane, other, [one.plan.take_over], 1)
