@@ -106,6 +106,8 @@ def switch_off(world: World, account_id: str, who: str) -> None:
             {"phase": before.phase.value},
             {"phase": Phase.OFF.value},
         )
+    elif before.off_at is None and before.connection is not None:
+        audit(world, account_id, who, "connection", {"hostname": before.connection.hostname}, None)
     change_account(world, account_id, off)
     account = follow_account(world, account_id)
     refused = before.phase is Phase.STOPPED_CREDENTIALS
