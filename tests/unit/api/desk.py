@@ -38,8 +38,6 @@ from instep.use_cases.stored import member_key, number_key
 from instep.use_cases.streams import index_keys, marker_items
 from instep.use_cases.work import work_of
 from instep.use_cases.worker import work_on
-from instep.use_cases.work import work_of
-from instep.use_cases.worker import work_on
 from instep.use_cases.world import Limits, World
 from local.twins.actionkit import ActionKitTwin
 from local.twins.strive import StriveTwin
@@ -297,13 +295,6 @@ class Desk:
         self.ready()
         answer = self.call("PUT /activation", {"confirm_no_new_member_automation": True})
         assert answer.status == 200, answer.text
-
-    def switch_off(self, account: str = "demo") -> None:
-        """OFF, with its errands done as a worker does them."""
-        assert self.call("DELETE /activation", account=account).status == 202
-        errands = [one.body for one in self.live.sent if one.body["cause"].startswith("off")]
-        for body in sorted(errands, key=lambda one: str(one["cause"])):
-            work_on(self.world, work_of(body), Lane.LIVE)
 
     def running(self) -> None:
         """On, with its initial sync done, as an account is after a while."""

@@ -63,7 +63,8 @@ def test_a_viewer_reads_and_writes_nothing(desk: Desk) -> None:
         *("PUT /connection", "PATCH /settings", "POST /settings/webhook-token"),
         *("PUT /activation", "DELETE /activation", "POST /activation/pause"),
         *("POST /fields", "PATCH /fields/core-city", "DELETE /fields/core-city"),
-        "POST /users/1/sync",
+        *("POST /users/1/sync", "DELETE /people/1", "DELETE /connection"),
+        *("POST /holds/1/release", "DELETE /holds/1"),
     ):
         assert desk.call(call, {"nonsense": 1}, **viewer).status == 403, call
 
@@ -75,6 +76,8 @@ CALLS = [
     *("PATCH /fields/core-city", "DELETE /fields/core-city", "GET /fields/available"),
     *("GET /users", "GET /users/1", "POST /users/1/sync", "GET /users/1/history"),
     *("GET /users/1/consent", "GET /runs", "GET /runs/1", "GET /audit", "GET /pages"),
+    *("DELETE /connection", "DELETE /people/1", "GET /members", "GET /conflicts", "GET /holds"),
+    *("POST /holds/1/release", "DELETE /holds/1"),
 ]
 
 

@@ -17,8 +17,10 @@ import instep
 from instep.api.errors import ErrorCode, answer_of, status_of
 from instep.api.people_routes import console_url
 from instep.domain.account import Phase
+from instep.domain.holds import HoldKind
+from instep.domain.newcomers import NewcomerReason, NewcomerStatus
 from instep.domain.people import Side
-from instep.domain.record import Status
+from instep.domain.record import Status, Warning  # noqa: A004
 from instep.use_cases.errors import (
     AccountStopped,
     Busy,
@@ -133,7 +135,9 @@ def test_the_description_names_every_call_and_every_code(desk: Desk) -> None:
         POST /activation/pause|POST /activation/resume|GET /fields|POST /fields
         PATCH /fields/{field_id}|DELETE /fields/{field_id}|GET /fields/available|GET /users
         GET /users/{user_id}|POST /users/{user_id}/sync|GET /users/{user_id}/history
-        GET /users/{user_id}/consent|GET /runs|GET /runs/{run_id}|GET /audit"""
+        GET /users/{user_id}/consent|GET /runs|GET /runs/{run_id}|GET /audit
+        DELETE /connection|DELETE /people/{user_id}|GET /members|GET /conflicts|GET /holds
+        POST /holds/{hold_id}/release|DELETE /holds/{hold_id}"""
     named = {one.strip().replace(" ", f" {account}", 1) for one in re.split(r"[|\n]", wanted)} - {
         ""
     }
@@ -142,6 +146,19 @@ def test_the_description_names_every_call_and_every_code(desk: Desk) -> None:
         one["enum"] for name, one in spec["components"]["schemas"].items() if name == "ErrorCode"
     ]
     assert set(codes) == set(ErrorCode)
+    closed = {
+        "NewcomerStatus": set(NewcomerStatus),
+        "NewcomerReason": set(NewcomerReason),
+        "Side": set(Side),
+        "Status": set(Status),
+        "Warning": set(Warning),
+    }
+    for name, values in closed.items():
+        assert set(spec["components"]["schemas"][name]["enum"]) == values
+    hold = spec["components"]["schemas"]["HoldShown"]["properties"]
+    kinds = {*HoldKind, "group_backfill"}
+    assert set(hold["kind"]["enum"]) == kinds
+    assert hold["direction"]["enum"] == ["to_actionkit", "to_strive"]
     for path, methods in spec["paths"].items():
         for call in methods.values():
             assert call["summary"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -260,7 +262,9 @@ def test_unknown_query_values_are_422(desk: Desk, name: str) -> None:
         assert (answer.status, answer.fields) == (422, {name})
 
 
-@pytest.mark.parametrize("path", ["/users", "/fields", "/runs", "/audit"])
+@pytest.mark.parametrize(
+    "path", ["/users", "/fields", "/runs", "/audit", "/conflicts", "/members", "/holds"]
+)
 def test_limits_of_every_list(desk: Desk, path: str) -> None:
     desk.connect()
     for wrong in (0, 501, "many", -1, "1.5"):
@@ -287,8 +291,30 @@ def test_a_cursor_is_bound_to_its_list_and_filters(desk: Desk, records: list[Rec
         answer = desk.call(f"GET {path}", cursor=cursor, **query)
         assert (answer.status, answer.fields) == (422, {"cursor"}), path
     assert desk.call("GET /users", account="other", q="a", cursor=cursor).status == 422
-    for spoilt in (cursor[:-4], f"A{cursor}", "§", "bnVsbA"):
+    forged = b64encode(json.dumps(["demo/users", {}, {}]).encode()).decode()
+    sealed = b64encode(bytes(16) + json.dumps(["demo/users", {}, {}]).encode()).decode()
+    for spoilt in (cursor[:-4], f"A{cursor}", "§", "bnVsbA", "", "=", forged, sealed):
         assert desk.call("GET /users", q="a", cursor=spoilt).status == 422
+
+
+@pytest.mark.parametrize("path", ["/users", "/runs", "/audit", "/conflicts", "/members", "/holds"])
+def test_a_cursor_that_somebody_made_up_is_422(desk: Desk, path: str) -> None:
+    """Never 500, whatever is in it."""
+    desk.connect()
+    filters = {
+        "/users": {"status": None, "warning": None, "q": "", "sort": "name", "order": "asc"},
+        "/members": {"status": None, "q": ""},
+    }.get(path, {})
+    for place in ("no such key", {"streams": {"x": ["y", "z"]}}, {"x": ["y", "z"]}, None, 7):
+        text = json.dumps([f"demo{path}", filters, place], separators=(",", ":")).encode()
+        for seal in (b"", bytes(16), b"x" * 16):
+            cursor = urlsafe_b64encode(seal + text).rstrip(b"=").decode()
+            answer = desk.call(f"GET {path}", cursor=cursor)
+            assert (answer.status, answer.code, answer.fields) == (
+                422,
+                "invalid_cursor",
+                {"cursor"},
+            )
 
 
 # --- one user ---
@@ -322,16 +348,35 @@ def test_a_users_page(desk: Desk) -> None:
         },
     )
     desk.store(record)
+    people = People(desk.world, "demo")
+    for number in range(30):
+        at = NOW + timedelta(minutes=number)
+        change = Change(Side.STRIVE, "city", "", str(number), "fill")
+        desk.users.put(people.history_item(7, at, f"i{number}", [change], "changed"))
     page = desk.call("GET /users/7").body
+    assert page["history"] == desk.all("/users/7/history")[:20]
     (in_list,) = desk.all("/users")
     for name in ("status", "reason", "warnings", "member_id", "phone", "last_synced"):
         assert page[name] == in_list[name]
-    assert page["user"]["email"] == "ada@example.org"
+    columns = dict.fromkeys(["first_name", "last_name", "email", "state"])
+    assert page["user"] == {
+        "user_id": 7,
+        "email": "ada@example.org",
+        "first_name": "Ada",
+        "last_name": None,
+        "phone": "+13125550107",
+        "opt_in": "Yes",
+        "columns": {**columns, "city": "Chicago", "zip": None},
+        "userfields": {"colour": "red"},
+    }
     assert page["member"] == {
         "member_id": 70,
+        "phone_number": "+13125550107",
         "opt_in": True,
         "created_by_sync": True,
         "linked_at": "2026-05-04T12:00:00Z",
+        "columns": {**columns, "city": "Boston", "postal_code": None},
+        "custom": {"colour": "red"},
     }
     shown = {one["strive_field"]: one for one in page["fields"]}
     assert shown["city"] == {

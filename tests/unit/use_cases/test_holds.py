@@ -130,9 +130,13 @@ def test_more_people_than_are_counted_by_name(desk: Desk, monkeypatch: Any) -> N
 
 def test_who_was_counted_by_one_who_died_before_the_hold_was_there(desk: Desk) -> None:
     put = desk.users.put
-    desk.users.put = lambda value, expect=None: (  # type: ignore[method-assign]
-        exec("raise ConnectionError") if value["item"].startswith("hold/") else put(value, expect)
-    )
+
+    def put_no_hold(value: Item, expect: Any = None) -> bool:
+        if value["item"].startswith("hold/"):
+            raise ConnectionError
+        return put(value, expect)
+
+    desk.users.put = put_no_hold  # type: ignore[method-assign]
     with pytest.raises(ConnectionError):
         count(desk, OPT_OUTS, range(201))
     desk.users.put = put  # type: ignore[method-assign]
@@ -369,7 +373,11 @@ def test_the_routes(desk: Desk) -> None:
     other = "overwrites-to_actionkit-0001"
     assert desk.call(f"DELETE /holds/{other}").status == 204
     assert desk.all("/holds") == []
-    for call, body in (("POST /holds/{}/release", {"people": 1}), ("DELETE /holds/{}", None)):
+    calls: list[tuple[str, Any]] = [
+        ("POST /holds/{}/release", {"people": 1}),
+        ("DELETE /holds/{}", None),
+    ]
+    for call, body in calls:
         for hold_id in ("999999999", "x" * 100, "..", "%20"):
             answer = desk.call(call.format(hold_id), body)
             assert (answer.status, answer.code) == (404, "no_hold")
