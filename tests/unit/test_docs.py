@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from instep.domain.newcomers import NEWCOMER_REASONS
 from instep.domain.reasons import REASONS, WARNINGS
 from instep.domain.record import Status, Warning  # noqa: A004
 
@@ -49,6 +50,20 @@ def statuses_page() -> str:
         "|---|---|---|",
     ]
     lines += [f"| `{warning}` | {one.text} | {one.fix} |" for warning, one in WARNINGS.items()]
+    lines += [
+        "",
+        "## Members who have no user",
+        "",
+        "Members whom somebody added to the primary group (`GET /members`) have a status and a",
+        "reason of their own.",
+        "",
+        "| status | reason | what it means | what changes it |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{one.status}` | `{reason}` | {one.text} | {one.fix} |"
+        for reason, one in NEWCOMER_REASONS.items()
+    ]
     return "\n".join(lines) + "\n"
 
 
