@@ -451,6 +451,17 @@ def test_who_is_gone_is_found_by_a_read_by_id(client: ActionKitClient, twin: Act
     assert client.find_gone(bo) is None
 
 
+def test_whether_an_action_is_there_is_found_by_a_read_by_id(
+    client: ActionKitClient, twin: ActionKitTwin
+) -> None:
+    twin.add_user("ada@example.org")
+    twin.add_page("petition-z", "Petition")
+    action = twin.take_action("petition-z", {"email": "ada@example.org"})
+    assert client.has_action(action)
+    twin.delete_action(action)
+    assert not client.has_action(action)
+
+
 # --- writing --------------------------------------------------------------------------------
 
 
@@ -550,6 +561,7 @@ LONG_AGO = Place(datetime(2001, 1, 1, tzinfo=UTC), 0)
 METHODS: dict[str, Callable[[ActionKitClient], object]] = {
     "look": lambda client: client.look([1], FIELDS),
     "find_gone": lambda client: client.find_gone(1),
+    "has_action": lambda client: client.has_action(1),
     "users_with": lambda client: client.users_with(["+12025550143"]),
     "changed_since": lambda client: client.changed_since(LONG_AGO, 10, FIELDS),
     "refusals_since": lambda client: client.refusals_since(LONG_AGO, 10, FIELDS[0]),

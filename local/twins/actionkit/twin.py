@@ -293,6 +293,10 @@ class ActionKitTwin:
         source = {} if "source" in parameters else {"source": "website"}
         return self._actions.take(page, {**source, **parameters}, user_id, limited=False)
 
+    def delete_action(self, action_id: int) -> None:
+        """As staff delete one."""
+        self._records.delete_action(action_id)
+
     def on_action(self, listener: Callable[[int], None]) -> None:
         """Have a function called with the id of every action, after it was taken."""
         self._actions.listeners.append(listener)

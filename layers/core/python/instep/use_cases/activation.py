@@ -61,6 +61,7 @@ def switch_on(world: World, account_id: str, who: str, given: Confirmation) -> A
             off_at=None,
             epoch=one.epoch + 1,
             first_activated_at=one.first_activated_at or now,
+            first_epoch=one.first_epoch or one.epoch + 1,
             confirmed_by=who,
             confirmed_at=now,
             adopt_primary_group=given.adopt_primary_group,
@@ -236,6 +237,6 @@ def _go_on(world: World, account: Account) -> Account:
         start_initial_sync(world, account)
     if account.active:
         resume_runs(world, account)
-        if account.first_activated_at != account.confirmed_at:
+        if account.epoch > account.first_epoch:
             look_again(world, account, "waiting")
     return account

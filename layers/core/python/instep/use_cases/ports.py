@@ -334,6 +334,9 @@ class ActionKit(Protocol):
     def find_gone(self, user_id: int) -> Gone | None:
         """None if a read by id shows the user; Gone if it says 404 or leads to another user."""
 
+    def has_action(self, action_id: int) -> bool:
+        """Whether a read by id shows an action."""
+
     def users_with(self, numbers: Sequence[str]) -> list[int]:
         """Ids of all users who have one of the numbers (E.164), however it is typed: bare ids."""
 

@@ -14,7 +14,14 @@ from typing import Final, Literal
 from instep.domain.account import Account
 from instep.domain.record import Record, Status
 from instep.use_cases.cursors import read_cursors, store_cursors
-from instep.use_cases.runs import Run, batches_of, change_run, find_or_none, store_run
+from instep.use_cases.runs import (
+    Run,
+    batches_of,
+    change_run,
+    find_or_none,
+    store_run,
+    with_batches,
+)
 from instep.use_cases.stored import RECORD, loaded
 from instep.use_cases.windows import Step, go_on, leased, send_open, wait_seconds
 from instep.use_cases.work import RELOOK

@@ -63,6 +63,7 @@ TURN_SECONDS = 6
 FEW_SHARERS = 5
 MANY_SHARERS = 50
 """Of those who share a number with a user looked at alone, the lowest fifty ids are read."""
+MANY_TRIES = 3
 RELEASE_SECONDS = 30
 """How long a plan that gives up a claim may take, before others are looked at because of it."""
 SPARE_SECONDS = 12
@@ -279,11 +280,13 @@ class Batch:
     def _without_stale(
         self, user_ids: list[int], records: Mapping[int, Record], look: ActionKitLook
     ) -> list[int]:
-        """Leaves out users whose record knows of a later action than the look: it is stale."""
+        """Leaves out users whose record knows of a later action than the look: it is stale. Who is
+        not shown at all is asked about by id, which is never stale."""
         fresh = []
         for user_id in user_ids:
             record = records.get(user_id)
-            if record is not None and record.watermark > look.watermark:
+            shown = user_id in look.users
+            if shown and record is not None and self._is_behind(record.watermark, look):
                 self._look_again(user_id, later_seconds(self._work.tries))
             else:
                 fresh.append(user_id)
@@ -292,6 +295,13 @@ class Batch:
                 self._world, self._account.account_id, lambda one: replace(one, sql_lags=True)
             )
         return fresh
+
+    def _is_behind(self, watermark: int, look: ActionKitLook) -> bool:
+        """Whether the look is older than an action of ours: if it is so again and again, perhaps
+        that action was deleted, and with it the highest id."""
+        if watermark <= look.watermark:
+            return False
+        return self._work.tries < MANY_TRIES or self._actionkit.has_action(watermark)
 
     def _look_at_strive(
         self,

@@ -282,6 +282,10 @@ class ActionKitClient:
         except (ValueError, TypeError, LookupError):
             raise unreadable(Side.ACTIONKIT, writing=False) from None
 
+    def has_action(self, action_id: int) -> bool:
+        """Whether a read by id shows an action. Raises as all."""
+        return self._calls.read(f"action/{int(action_id)}/", absent=(404,)) is not None
+
     # --- lists ---
 
     def user_ids_after(self, after: int, limit: int) -> list[int]:
