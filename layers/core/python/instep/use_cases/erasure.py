@@ -200,14 +200,13 @@ def erase_account(world: World, account_id: str, who: str) -> None:
         account = load_account(world, account_id)
         if account.phase is not Phase.OFF:
             raise StateError("turn_off_first", "Switch the account off before its data is erased.")
-        now = world.clock.now()
         world.settings.put(
             {
                 "account_id": ERASING,
                 "item": account_id,
                 "token": world.ids.new(),
                 "who": who,
-                "until": stamp(_nobody_writes_from(world, account, now)),
+                "until": stamp(_nobody_writes_from(world, account)),
             }
         )
     _go_on(world, account_id, CALL_SECONDS)
@@ -236,15 +235,15 @@ def _marker(world: World, account_id: str) -> Item | None:
     return world.settings.get(ERASING, account_id)
 
 
-def _nobody_writes_from(world: World, account: Account, now: datetime) -> datetime:
-    """When the last worker is gone, if the account was on a moment ago."""
+def _nobody_writes_from(world: World, account: Account) -> datetime:
+    """When the last worker is gone: some time after OFF, longer where last refusals are still being
+    carried."""
     lifetime = timedelta(seconds=world.limits.worker_seconds + AGAIN_SECONDS)
-    if account.leaving:
-        return now + 2 * lifetime
+    if account.leaving and account.off_at is not None:
+        return account.off_at + 2 * lifetime
     page = world.settings.query(account.account_id, "audit/", limit=PAGE, descending=True)
-    since = stamp(now - lifetime)
-    recently = any(one["what"] == "activation" and one["at"] >= since for one in page.items)
-    return now + lifetime if recently else now
+    switched = [one["at"] for one in page.items if one["what"] == "activation"]
+    return datetime.fromisoformat(switched[0]) + lifetime if switched else world.clock.now()
 
 
 def _go_on(world: World, account_id: str, seconds: int) -> None:
