@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
+from instep.adapters.actionkit import ActionKitClient
 from instep.domain.account import Phase
 from instep.domain.newcomers import NEWCOMER_REASONS, NewcomerReason
 from instep.domain.pace import Lane
 from instep.use_cases import newcomers
-from instep.use_cases.ports import Changed, EmailOwner, Place
+from instep.use_cases.ports import Act, Changed, EmailOwner, Place
 from instep.use_cases.records import People
 from instep.use_cases.work import Work, work_of
 from instep.use_cases.worker import work_on
 from local.twins.http import Fault
-from tests.unit.api.desk import HOST, NOW, PASSWORD, Desk, linked
+from tests.unit.api.desk import HOST, NOW, PASSWORD, Desk, Slots, linked
 
 NUMBER = "+13125550123"
 
@@ -546,11 +547,19 @@ def test_every_reason_has_words(desk: Desk) -> None:
 
 @pytest.mark.parametrize("reads", ["sql", "rest"])
 def test_whose_an_email_is(desk: Desk, reads: Any) -> None:
-    client = desk.client(HOST, "staff", PASSWORD)
+    client = ActionKitClient(desk.transport, HOST, "staff", PASSWORD, Slots(), reads, desk.clock)
     user_id = user_with(desk, "A+b@Example.org")
+    user_with(desk, "b@example.org")
     assert client.user_by_email("a+B@example.org") == EmailOwner(user_id)
     assert client.user_by_email("a@example.org") is None
     assert client.user_by_email("a+B@example.org", ["s"]) == EmailOwner(user_id, {})
+    page = desk.account().import_page
+    for email, mark in (("a+b@example.org", "s"), ("new@example.org", "t")):
+        client.act(Act(page, email, actionfields={"sync_id": mark}))
+    assert client.user_by_email("a+b@example.org", ["s", "t"]) == EmailOwner(user_id, {"s": False})
+    new = client.user_by_email("new@example.org", ["s", "t"])
+    assert new is not None
+    assert new.acted == {"t": True}
 
 
 def test_a_change_that_a_feed_names_twice(desk: Desk) -> None:
