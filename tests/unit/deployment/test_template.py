@@ -145,7 +145,7 @@ def test_credentials_of_accounts_are_written_by_the_api_alone() -> None:
                 reading.setdefault(name, set()).add(verb)
     assert {name for name, verbs in reading.items() if verbs & writing} == {"ApiRole"}
     assert {name for name, verbs in reading.items() if "DeleteSecret" in verbs} == deleting
-    assert set(reading) == {"ApiRole", "WorkerPolicy", "FeedRole", "CatalogueRole"}
+    assert set(reading) == {*deleting, "FeedRole", "CatalogueRole"}
 
 
 def test_the_pattern_of_accounts_secrets_leaves_the_consent_key_out() -> None:
