@@ -90,9 +90,11 @@ def _merged_away(record: Record, primary: int | None) -> Record:
 
 def inherited(person: Person, bequest: Record) -> Plan:
     """The user has no link, and one who was merged into them has: it passes, with member, bases and
-    groups (U3). Nothing is written; at the next look the pair is decided as a linked one, and
-    consent as at first link. An heir need not be eligible, as nobody need be whose link goes on
-    (U1). The other has to be looked at first: then nothing of theirs is under way any more."""
+    groups (U3). An heir need not be eligible, as nobody need be whose link goes on (U1).
+
+    Nothing is written. The other is looked at before, so that nothing of theirs is under way any
+    more, and after, when their record lets go of the link; then the pair is decided as a linked
+    one, and consent as at first link."""
     known, seen, member, loser = person.known, person.seen, person.seen.linked, bequest.user_id
     ready = bequest.status is Status.DELETED and bequest.intent is None
     if not ready or member is None or member.member_id != bequest.member_id:
@@ -125,7 +127,7 @@ def inherited(person: Person, bequest: Record) -> Plan:
             claim_over=over,
             release=release,
             take_over=loser,
-            look_again=tuple(sorted({known.user_id, loser, *person.sharers(release)})),
+            look_again=tuple(sorted({loser, *person.sharers(release)})),
         )
     )
 

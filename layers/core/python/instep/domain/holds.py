@@ -68,8 +68,7 @@ def at_stake(plan: Plan, seen: Seen, rules: Rules) -> frozenset[Stake]:
     stakes = {stake for one in _writes(plan) if (stake := _stake(one)) is not None}
     if plan.leave:
         stakes.add(REMOVALS)
-    rule = next((one.rule for one in plan.history if one.field == "opt_in"), "")
-    if rule in ("refusal_of_number", "erased"):
+    if _keeps_up(plan):
         return frozenset(stakes)
     if plan.opt_in_strive is False and not _acted(seen, rules):
         stakes.add(Stake(HoldKind.OPT_OUTS, Side.STRIVE))
@@ -139,6 +138,12 @@ def _stake(write: FieldWrite) -> Stake | None:
     return Stake(kind, write.side)
 
 
+def _keeps_up(plan: Plan) -> bool:
+    """Whether the plan's opt-out keeps up what stands already, or is an erasure's."""
+    rules = {one.rule for one in plan.history if one.field == "opt_in"}
+    return bool(rules & {"refusal_of_number", "erased"})
+
+
 def _acted(seen: Seen, rules: Rules) -> bool:
     row = opt_in_of(seen.user, rules).row if seen.user is not None else None
     return row is not None and by_own_action(row, rules)
@@ -164,6 +169,8 @@ def _ends_link(plan: Plan, before: Record) -> bool:
 
 def _opt_out(plan: Plan, stakes: frozenset[Stake]) -> Side | None:
     """The side of an opt-out that is to be taken out of the plan."""
+    if _keeps_up(plan):
+        return None
     for side, written in (
         (Side.STRIVE, plan.opt_in_strive),
         (Side.ACTIONKIT, plan.opt_in_actionkit),
