@@ -1,5 +1,5 @@
-"""`python -m tests.simulation [--kind initial|days|both] [--seeds N] [--seed S] [--profile P]`: runs
-seeds of initial syncs, of days of two-way sync, or of both."""
+"""`python -m tests.simulation [--kind initial|days|both] [--seeds N] [--seed S] [--profile P]`:
+runs seeds of initial syncs, of days of two-way sync, or of both."""
 
 from __future__ import annotations
 

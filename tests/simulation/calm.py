@@ -72,7 +72,7 @@ class Calm:
         for _ in range(3):
             expected = [self._edit(*pair) for pair in self._pairs()]
             self._s.loop.note("CALM", [one.what for one in expected if one])
-            self._s.cycles(2)
+            self._s.cycles()
             problems += [
                 f"{one.what}: {one.shown()}, not {one.wanted}"
                 for one in expected

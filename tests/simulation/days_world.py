@@ -22,7 +22,8 @@ from tests.simulation.world import Simulation
 
 STAFF_SHARE = 0.2
 QUIET_CYCLES = 3
-"""So many cycles after the last edit and the last fault, and then until nothing is left."""
+"""So many cycles after the last edit and the last fault, and then until nothing is left. Without
+SQL as many more as there are users: one is looked at in turn in each (U3: within a day)."""
 LONGEST_REST_SECONDS = 8 * HOUR
 MOST_CALLS = 60_000
 
@@ -67,14 +68,16 @@ class DaysSimulation(Simulation):
             self.loop.at(self._next_gap(), self._tick)
             if not self.loop.run_until(self._quiet, 4 * 86_400):
                 raise AssertionError(f"it never became quiet: {self.unsettled()}")
+            if self.staff.gave_up:
+                return
             self.loop.note("QUIET: nobody does anything more")
             if not self.loop.run_until(self._rests, LONGEST_REST_SECONDS):
                 raise AssertionError(f"it never came to rest: {self.unsettled()}")
 
-    def cycles(self, count: int) -> None:
-        """More cycles, with nothing new."""
+    def cycles(self) -> None:
+        """More cycles, as many as show whatever was new."""
         with self._sizes():
-            wanted = self.ticks + count
+            wanted = self.ticks + self._whole_turn()
             if not self.loop.run_until(
                 lambda: self.ticks >= wanted and self._at_rest(), LONGEST_REST_SECONDS
             ):
@@ -110,13 +113,19 @@ class DaysSimulation(Simulation):
 
     def _quiet(self) -> bool:
         """Nobody does anything more, and nothing goes wrong any more."""
+        if self.staff.gave_up:
+            return True
         if not (self.edits_left == 0 and self.dice.quiet and self.staff_done and self.staff.idle):
             return False
         self.quiet_ticks = self.ticks
         return True
 
     def _rests(self) -> bool:
-        return self.ticks >= self.quiet_ticks + QUIET_CYCLES and self._at_rest()
+        return self.ticks >= self.quiet_ticks + self._whole_turn() + 1 and self._at_rest()
+
+    def _whole_turn(self) -> int:
+        in_turn = self.story.actionkit_unknowns.sql_forbidden
+        return QUIET_CYCLES - 1 + (len(self.actionkit.user_ids()) if in_turn else 0)
 
     def _at_rest(self) -> bool:
         self._judged()

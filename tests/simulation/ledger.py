@@ -156,6 +156,8 @@ class Ledger:
     members: dict[int, History] = field(default_factory=dict)
     users_made: set[int] = field(default_factory=set)
     """By the sync, for members whom somebody put into the primary group (U5)."""
+    strays: set[int] = field(default_factory=set)
+    """By the sync, in the place of somebody whose email changed or who was gone just then."""
     said: list[Said] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
     links: dict[int, dict[int, int]] = field(default_factory=dict)
@@ -392,7 +394,17 @@ class Ledger:
             self.problems.append(f"user {user_id}: opt_in was written and not told of")
 
     def _user_made(self, user_id: int, member_id: int) -> None:
+        """U5; or the email of whoever was meant is no longer theirs (U6: an alarm)."""
         self.users_made.add(user_id)
+        email = self.actionkit.user(user_id)["email"].casefold()
+        for one, history in self.users.items():
+            before = any(
+                state["values"]["email"].casefold() == email
+                for state in history.during(self.from_us, self.now_us)
+            )
+            if one != user_id and before:
+                self.strays.add(user_id)
+                return
         if member_id not in self.put_into_group:
             self.problems.append(f"user {user_id} was made for member {member_id}, added by nobody")
         if True not in _held(self.settings["create_users"], self.from_us):

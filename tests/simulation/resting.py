@@ -113,7 +113,9 @@ class _Resting:
                 if record.status is not Status.DELETED or record.member_id is not None:
                     yield f"{said} and {record.member_id}, though gone"
                 merged = self.ledger.merged.get(user_id)
-                if merged is not None and record.reason != "merged":
+                unknowns = self.s.story.actionkit_unknowns
+                told = not (unknowns.sql_forbidden and unknowns.merged_user == "missing")
+                if merged is not None and record.reason != "merged" and told:
                     yield f"{said}, though merged into {merged}"
             elif record.member_id is not None:
                 yield from self._linked(said, record, user)
@@ -177,7 +179,9 @@ class _Resting:
         numbers: dict[str, list[int]] = {}
         for user_id, user in self.users.items():
             number = self.ledger.chosen(user)
-            if number is not None and self._chooses(user_id, user, number):
+            record = self.records.get(user_id)
+            waits = record is not None and record.status is Status.MEMBER_DELETED  # U1
+            if number is not None and self._chooses(user_id, user, number) and not waits:
                 numbers.setdefault(number, []).append(user_id)
         members: Counter[int] = Counter(record.member_id for record, _, _ in self.pairs.values()
                                         if record.member_id is not None)  # fmt: skip
@@ -353,7 +357,12 @@ class _Resting:
             if record.member_id not in inside:
                 yield f"user {user_id}: member {record.member_id} is not in the primary group"
         linked = {record.member_id for record, _, _ in self.pairs.values()}
-        left = inside - linked - self.ledger.put_into_group
+        erased = {
+            member_id
+            for member_id, users in self.ledger.links.items()
+            if self.ledger.erased.keys() & users.keys()
+        }
+        left = inside - linked - self.ledger.put_into_group - erased
         if left:
             yield f"members {sorted(left)} are in the primary group, and nobody's"
 
@@ -427,11 +436,11 @@ class _Resting:
         for name, store in (
             ("users", self.s.users), ("groups", self.s.groups), ("settings", self.s.settings),
         ):  # fmt: skip
-            items = cast(MemoryStore, store.inner).everything()
-            tables[name] = [(str(one["item"]), str(one)) for one in items]
+            everything = cast(MemoryStore, store.inner).everything()
+            tables[name] = [(str(one["item"]), str(one)) for one in everything]
         told = "\n".join(self._looked_at())
         for user_id, values in self.ledger.erased.items():
-            for value in values:
+            for value in set(values) - self._of_other_members(user_id):
                 if value in told:
                     yield f"erased user {user_id}: {value!r} was told"
                 for table, items in tables.items():
@@ -440,6 +449,16 @@ class _Resting:
                         for key, text in items
                         if value in text
                     )
+
+    def _of_other_members(self, user_id: int) -> set[str]:
+        """Strive keeps what it has; whoever else is linked to that member shows it."""
+        return {
+            value
+            for member_id, history in self.ledger.members.items()
+            if self.ledger.links.get(member_id, {}).keys() - {user_id}
+            for state in history.since(0)
+            for value in state["values"].values()
+        }
 
     def _looked_at(self) -> list[str]:
         s = self.s

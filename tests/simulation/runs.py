@@ -120,9 +120,10 @@ def run_days(seed: int, profile: Profile = NONE) -> Ran:
         problems: list[str] = []
         try:
             simulation.run()
-            problems += broken_days(simulation)
-            problems += _idle_cycles(simulation)
-            if not problems:
+            if not simulation.staff.gave_up:
+                problems += broken_days(simulation)
+                problems += _idle_cycles(simulation)
+            if not problems and not simulation.staff.gave_up:
                 problems += Calm(simulation, random.Random(f"{seed}/calm")).rounds()
                 problems += broken_days(simulation)
         except (BrokenError, AssertionError) as error:
@@ -143,7 +144,7 @@ def _idle_cycles(simulation: DaysSimulation) -> list[str]:
     actions = len(simulation.actionkit.actions())
     versions = {user_id: record.version for user_id, record in simulation.records().items()}
     sides = simulation.both_sides()
-    simulation.cycles(2)
+    simulation.cycles()
     problems = []
     if len(simulation.actionkit.actions()) != actions:
         problems.append("an idle cycle wrote to ActionKit")

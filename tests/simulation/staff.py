@@ -39,6 +39,8 @@ class Staff:
         self._rng = rng
         self._waiting: list[tuple[str, Callable[[], None], Callable[[bool], None]]] = []
         self.busy = False
+        self.gave_up = False
+        """What is connected is taken for another system (C4): most of a short list has changed."""
         self._later = 0
 
     def do_something(self) -> None:
@@ -190,6 +192,8 @@ class Staff:
             if error is not None and not isinstance(error, InstepError):
                 self._loop.broken(f"staff met {error!r} when: {what}")
             self._loop.note("STAFF", what, "done" if error is None else repr(error))
+            if isinstance(error, InstepError) and error.code == "different_system":
+                self.gave_up = True
             on_end(error is None)
             self._next()
 
