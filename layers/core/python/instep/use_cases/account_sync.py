@@ -92,6 +92,8 @@ def _check(world: World, account: Account) -> Checked:
     if account.active:
         holds.apply_overdue(world, account)
         newcomers.retry_due(world, account)
+    if not account.import_page:  # The initial sync has yet to begin.
+        return Checked("resumed" if resumed else "idle")
     finder = Finder(world, account)
     before = read_cursors(world, account.account_id)
     cursors = finder.begun(before)

@@ -64,6 +64,7 @@ FEW_SHARERS = 5
 MANY_SHARERS = 50
 """Of those who share a number with a user looked at alone, the lowest fifty ids are read."""
 MANY_TRIES = 3
+CATALOGUE_SECONDS = 30
 RELEASE_SECONDS = 30
 """How long a plan that gives up a claim may take, before others are looked at because of it."""
 SPARE_SECONDS = 12
@@ -77,6 +78,9 @@ def sync_users(world: World, work: Work, lane: Lane) -> str:
     account = find_account(world, work.account_id)
     if account is None or account.epoch != work.epoch or not account.carries_refusals:
         return "dropped"
+    if not account.import_page:  # The catalogue is yet to make it.
+        put_work(world, lane, replace(work, tries=work.tries - 1), work.user_ids, CATALOGUE_SECONDS)
+        return "waiting"
     work = _still_open(world, work)
     if not work.user_ids:
         return "done"
@@ -762,7 +766,7 @@ class Batch:
         """A value that ActionKit refuses is reported for its field; the others are written."""
         named = refused & (act.columns.keys() | act.userfields.keys())
         if not named:
-            refused = frozenset({EVERYTHING, *act.columns, *act.userfields})
+            refused = frozenset({*act.columns, *act.userfields})
         one.done = replace(one.done, actionkit_refused=one.done.actionkit_refused | refused)
         rest = replace(
             act,
@@ -846,11 +850,10 @@ class Batch:
 
     def _keep_entries(self, one: Applying) -> None:
         plan, at, intent_id = one.plan, one.intent.at, one.intent.intent_id
-        if plan.history:
+        history = done_of(one, self._rules.opt_in_userfield)
+        if history:
             self._entries.append(
-                self._people.history_item(
-                    one.user_id, at, intent_id, plan.history, self._work.cause
-                )
+                self._people.history_item(one.user_id, at, intent_id, history, self._work.cause)
             )
         if plan.evidence:
             self._entries.append(
@@ -883,6 +886,10 @@ class Batch:
         if plan.release:
             # Whoever has a number that becomes free, though this look did not ask for it (U2).
             again |= set(self._actionkit.users_with(plan.release))
+        refused = [number for number, consent in plan.consent.items() if consent.refused]
+        if refused:
+            # Whoever is linked by a number that was refused, whether or not this look shows them.
+            again |= set(self._people.number_holders(refused).values())
         others = sorted(one for one in again if one not in {user_id, *known})
         other = replace(self._work, run_id="", batch=0, tries=-1)
         put_work(self._world, self._lane, other, others, RELEASE_SECONDS if plan.release else 1)
@@ -963,6 +970,24 @@ def acts_of(one: Applying, page: str, opt_in_userfield: str) -> list[Act]:
         value = "true" if plan.opt_in_actionkit else "false"
         acts.append(Act(page, user.email, {}, {opt_in_userfield: value}, marks))
     return acts
+
+
+def done_of(one: Applying, opt_in_userfield: str) -> tuple[Change, ...]:
+    """What a plan's history tells, without what a side refused."""
+    done, writes = one.done, one.plan.field_writes
+    targets = {(write.side, write.name): write.target for write in writes}
+
+    def is_done(change: Change) -> bool:
+        target = targets.get((change.side, change.field), change.field)
+        if change.side is Side.ACTIONKIT:
+            target = opt_in_userfield if change.field == "opt_in" else target
+            return not done.wrong_user and target not in done.actionkit_refused
+        if change.field == "groups":
+            group = int(change.new or change.old)
+            return group in (done.joined if change.new else done.left)
+        return not (done.create_refused or {target, EVERYTHING} & done.strive_refused)
+
+    return tuple(change for change in one.plan.history if is_done(change))
 
 
 def _marks(one: Applying, sync_id: str, changes: Iterable[Change]) -> dict[str, str]:
