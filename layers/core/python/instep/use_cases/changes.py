@@ -27,12 +27,19 @@ from instep.use_cases.checksums import (
     read_buckets,
     read_sums,
 )
-from instep.use_cases.cursors import LATE, LONG_AGO, Cursors, FeedCursor, Mark
+from instep.use_cases.cursors import (
+    LATE,
+    LONG_AGO,
+    Cursors,
+    FeedCursor,
+    Mark,
+    read_cursors,
+)
 from instep.use_cases.errors import NotFoundError
 from instep.use_cases.ports import ActionKit, Changed, Feed, Item, Place, Strive, Sum
 from instep.use_cases.records import People
 from instep.use_cases.runs import find_run
-from instep.use_cases.stored import stamp
+from instep.use_cases.stored import RECORD, loaded, stamp, user_key
 from instep.use_cases.world import World
 
 STRIVE_FEEDS: Final[tuple[Feed, ...]] = (
@@ -311,12 +318,30 @@ class Finder:
             among = {*then, *before.users} if only is None else only
             changed = {one for one in among if then.get(one) != before.users.get(one)}
             finding.user_ids |= changed
+            if set(self._names) - set(before.userfields):
+                # A field is new: what it held before now was perhaps looked at too early (F3).
+                finding.user_ids |= self._linked_in(number)
             users = now if only is None else _with(before.users, only, now)
             after = Bucket(number, self._names, users)
             if only is not None and before.userfields != self._names:
                 continue  # The whole bucket is noted anew when it is compared.
             if after != noted.get(number):
                 finding.notes.append(after.item(self._account.account_id))
+
+    def _linked_in(self, number: int) -> set[int]:
+        """The linked users of a bucket."""
+        first, last = number * BUCKET, number * BUCKET + BUCKET - 1
+        found: set[int] = set()
+        after: str | None = user_key(first - 1) if first else None
+        while True:
+            page = self._world.users.query(
+                self._account.account_id, "user/", after=after, limit=PAGE
+            )
+            records = [loaded(RECORD, item) for item in page.items]
+            found |= {one.user_id for one in records if one.member_id and one.user_id <= last}
+            after = page.next
+            if after is None or (records and records[-1].user_id > last):
+                return found
 
     def _checksums(
         self, number: int, last: int, only: set[int] | None, names: Sequence[str]
@@ -350,9 +375,15 @@ class Finder:
         time, or none at all, can be found."""
         cursors = finding.cursors
         size = min(-(-cursors.users // CYCLES_A_DAY), self._account.settings.records_per_minute * 5)
-        some = self._actionkit.user_ids_after(cursors.turn, max(1, size))
+        size = max(1, size)
+        some = self._actionkit.user_ids_after(cursors.turn, size)
         finding.user_ids |= set(some)
-        finding.cursors = replace(cursors, turn=some[-1] if some else 0)
+        if len(some) < size:
+            # Recorded users above the highest id there is now: they are gone.
+            key = user_key(some[-1] if some else cursors.turn)
+            page = self._world.users.query(self._account.account_id, "user/", after=key, limit=PAGE)
+            finding.user_ids |= {int(one["item"].rsplit("/", 1)[1]) for one in page.items}
+        finding.cursors = replace(cursors, turn=some[-1] if len(some) == size else 0)
 
     # --- Strive ---
 
@@ -441,6 +472,12 @@ class Finder:
         while found := self._strive.member_ids(above, 1000):
             above = found[-1]
         return above
+
+
+def compared_in_each_cycle(world: World, account: Account) -> bool:
+    """Whether every user's checksum is compared in each cycle."""
+    sql = account.connection is not None and account.connection.actionkit_reads == "sql"
+    return sql and read_cursors(world, account.account_id).users <= SHORT_LIST
 
 
 def _initial_cursor(world: World, account: Account) -> int:
