@@ -11,7 +11,7 @@ import pytest
 
 from instep.adapters.actionkit import ActionKitClient
 from instep.use_cases.errors import Unavailable
-from instep.use_cases.ports import Changed, Place, Sum
+from instep.use_cases.ports import BUCKET, Changed, Place, Sum
 from local.twins.actionkit import ActionKitTwin
 from local.twins.http import Fault
 from local.twins.transport import TwinTransport
@@ -90,7 +90,7 @@ def whole_feed(
 # --- checksums ------------------------------------------------------------------------------
 
 
-def test_sums_are_of_the_users_of_each_thousand(
+def test_sums_are_of_the_users_of_each_bucket(
     client: ActionKitClient, twin: ActionKitTwin, slots: Slots
 ) -> None:
     ids = people(twin, 3)
@@ -100,9 +100,14 @@ def test_sums_are_of_the_users_of_each_thousand(
     each = client.checksums(0, 5000, FIELDS)
     assert list(each) == [999, 1000, 3456]
     sums = client.sums(0, 1999, FIELDS)
-    assert sums == {0: Sum(1, each[999]), 1: Sum(1, each[1000]), 3: Sum(1, each[3456])}
-    assert client.sums(1, 2, FIELDS) == {1: sums[1]}
-    assert client.sums(4, 9, FIELDS) == {}
+    first, second, third = (one // BUCKET for one in (999, 1000, 3456))
+    assert sums == {
+        first: Sum(1, each[999]),
+        second: Sum(1, each[1000]),
+        third: Sum(1, each[3456]),
+    }
+    assert client.sums(second, second + 1, FIELDS) == {second: sums[second]}
+    assert client.sums(third + 1, third + 9, FIELDS) == {}
     assert client.checksums(999, 1000, FIELDS) == {1000: each[1000]}
     assert client.checksums_of([3456, 4711, 999], FIELDS) == {999: each[999], 3456: each[3456]}
     assert client.checksums_of([], FIELDS) == {}

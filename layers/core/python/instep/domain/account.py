@@ -53,11 +53,12 @@ class Settings:
 class Account:
     """One account, as stored: a single item, changed under its version.
 
-    `epoch` grows with each ON and OFF and each new connection: work of an older epoch is dropped
-    (A5); `first_epoch` is that of the first ON. `initial_sync_run` is the run of the last initial sync, `initial_sync_done` whether it
-    has ended. `confirmed_by`/`confirmed_at`: who said that no new-member automation is on (A2).
-    `sql_lags`: a SQL read older than our own last write was once seen. `off_at`: when an account
-    was switched off whose connection is still there, for the last refusals (A5).
+    `epoch` grows with each ON, OFF, pause, resume and new connection: work of an older epoch is
+    dropped (A5); `first_epoch` is that of the first ON. `initial_sync_run` is the run of the last
+    initial sync, `initial_sync_done` whether it has ended. `confirmed_by`/`confirmed_at`: who said
+    that no new-member automation is on (A2). `sql_lags`: a SQL read older than our own last write
+    was once seen. `off_at`: when an account was switched off whose connection is still there, for
+    the last refusals (A5).
     """
 
     account_id: str

@@ -19,7 +19,6 @@ from instep.domain.pace import Lane
 from instep.domain.people import Member
 from instep.domain.record import Record
 from instep.use_cases.checksums import (
-    BUCKET,
     Bucket,
     Sums,
     bucket_of,
@@ -36,7 +35,7 @@ from instep.use_cases.cursors import (
     read_cursors,
 )
 from instep.use_cases.errors import NotFoundError
-from instep.use_cases.ports import ActionKit, Changed, Feed, Item, Place, Strive, Sum
+from instep.use_cases.ports import BUCKET, ActionKit, Changed, Feed, Item, Place, Strive, Sum
 from instep.use_cases.records import People
 from instep.use_cases.runs import find_run
 from instep.use_cases.stored import RECORD, loaded, stamp, user_key
@@ -56,11 +55,13 @@ REFUSED_IN_ACTIONKIT: Final = "refused_in_actionkit"
 REFUSED_IN_STRIVE: Final = "refused_in_strive"
 PAGE: Final = 500
 """Rows of a feed read at once."""
-BUCKETS: Final = 20
+BUCKETS: Final = 60
 """Buckets whose users are compared at once."""
-SUMS: Final = 2000
+SPAN: Final = 5000 // BUCKET
+"""Buckets whose users one statement shows."""
+SUMS: Final = 9000
 """Buckets that one statement sums up, of a short list; of a long one they are full of users."""
-FULL_SUMS: Final = 100
+FULL_SUMS: Final = 100_000 // BUCKET
 READ_AT_ONCE: Final = 180
 """Records that a page of changes may read where lists of rows show values too (REST)."""
 TURN_SECONDS: Final = 6
@@ -304,17 +305,15 @@ class Finder:
     ) -> None:
         """Finds the users of these buckets (or the candidates alone) that differ; notes them."""
         noted = read_buckets(self._world, self._account.account_id, numbers)
-        upto = self._upto
+        every = self._checksums(numbers, candidates, self._names)
         for number in numbers:
             before = noted.get(number) or Bucket(number, self._names)
             only = None if candidates is None else candidates[number]
-            last = number * BUCKET + BUCKET - 1
-            last = last if upto is None else min(last, upto)
-            now = self._checksums(number, last, only, self._names)
-            then = now
+            now = then = _of_bucket(every, number)
             if before.userfields != self._names:
                 # Other fields are mapped now. Compared is what was noted, and noted what counts.
-                then = self._checksums(number, last, only, before.userfields)
+                earlier = self._checksums([number], candidates, before.userfields)
+                then = _of_bucket(earlier, number)
             among = {*then, *before.users} if only is None else only
             changed = {one for one in among if then.get(one) != before.users.get(one)}
             finding.user_ids |= changed
@@ -344,11 +343,22 @@ class Finder:
                 return found
 
     def _checksums(
-        self, number: int, last: int, only: set[int] | None, names: Sequence[str]
+        self,
+        numbers: Sequence[int],
+        candidates: Mapping[int, set[int]] | None,
+        names: Sequence[str],
     ) -> dict[int, int]:
-        if only is not None:
-            return self._actionkit.checksums_of(sorted(only), names)
-        return self._actionkit.checksums(number * BUCKET - 1, last, names)
+        """What the users of these buckets come to now, or the candidates among them alone."""
+        if candidates is not None:
+            ids = sorted(one for number in numbers for one in candidates[number])
+            return self._actionkit.checksums_of(ids, names) if ids else {}
+        found: dict[int, int] = {}
+        for first, last in _spans(numbers):
+            upto = last * BUCKET + BUCKET - 1
+            upto = upto if self._upto is None else min(upto, self._upto)
+            if upto >= first * BUCKET:
+                found |= self._actionkit.checksums(first * BUCKET - 1, upto, names)
+        return found
 
     def _by_time(self, finding: _Finding, compared: bool) -> None:
         """Users in the order of their last change; `compared`: only who came to something else."""
@@ -485,6 +495,23 @@ def _initial_cursor(world: World, account: Account) -> int:
         return find_run(world, account.account_id, account.initial_sync_run).cursor
     except NotFoundError:
         return 0
+
+
+def _of_bucket(checksums: Mapping[int, int], number: int) -> dict[int, int]:
+    return {one: checksum for one, checksum in checksums.items() if bucket_of(one) == number}
+
+
+def _spans(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """First and last bucket of each stretch that one statement can show."""
+    first = last = -1
+    for number in numbers:
+        if first < 0 or number - first >= SPAN:
+            if first >= 0:
+                yield first, last
+            first = number
+        last = number
+    if first >= 0:
+        yield first, last
 
 
 def _with(users: Mapping[int, int], only: set[int], now: Mapping[int, int]) -> dict[int, int]:

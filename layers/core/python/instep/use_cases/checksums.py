@@ -1,10 +1,10 @@
 """What every user came to when last noted, so that any change is found, with a clock or without one
 (U3): deletions, removed rows, rows without a time, users imported with old times.
 
-A bucket is a thousand user ids. Each has an item with the checksum of each of its users, and for a
-thousand buckets there is one with what each comes to as a whole: so one statement and one item tell
-of a million ids whether anything changed. A user's new checksum is stored after the user was put on
-the queue, and was read before: what changes in between is found again, never lost.
+A bucket is some hundred user ids. Each has an item with the checksum of each of its users, and for
+a thousand buckets there is one with what each comes to as a whole: so one statement and a few items
+tell of a million ids whether anything changed. A user's new checksum is read before the user is put
+on the queue and stored afterwards: what changes in between is found again, never lost.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import Any
 
 from instep.domain.account import Account
 from instep.domain.rules import Kind
-from instep.use_cases.ports import ActionKit, Item, Sum
+from instep.use_cases.ports import BUCKET, ActionKit, Item, Sum
 from instep.use_cases.world import World
 
-BUCKET = 1000
+PART = 1000
+"""Buckets whose sums lie in one item."""
 AT_ONCE = 1000
 """Users of one question by id."""
 
@@ -93,13 +94,13 @@ class Sums:
 
     def items(self, account_id: str, buckets: Iterable[int]) -> list[Item]:
         """As stored: those of the parts that hold these buckets."""
-        parts = {one // BUCKET for one in buckets}
+        parts = {one // PART for one in buckets}
         items = []
         for part in sorted(parts):
             text = " ".join(
                 f"{number}:{one.rows}:{one.sum}"
                 for number, one in sorted(self.sums.items())
-                if number // BUCKET == part
+                if number // PART == part
             )
             items.append(
                 {

@@ -240,9 +240,13 @@ class Changed:
     group_id: int = 0
 
 
+BUCKET: Final = 250
+"""User ids that are summed up together."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """What a thousand users come to: how many rows, and the sum of their checksums."""
+    """What a bucket of users come to: how many rows, and the sum of their checksums."""
 
     rows: int
     sum: int
@@ -349,8 +353,8 @@ class ActionKit(Protocol):
     def sums(
         self, first_bucket: int, last_bucket: int, userfields: Sequence[str]
     ) -> dict[int, Sum]:
-        """For each thousand ids (bucket = id // 1000) that holds users: rows and sum of
-        checksums, of profile, named userfields, phones and usergroups. At most 2000 buckets."""
+        """For each bucket of ids (id // BUCKET) that holds users: rows and sum of checksums, of
+        profile, named userfields, phones and usergroups. At most 9000 buckets."""
 
     def checksums(self, after: int, upto: int, userfields: Sequence[str]) -> dict[int, int]:
         """For each user above `after` up to and with `upto` (at most 5000 ids apart) the checksum

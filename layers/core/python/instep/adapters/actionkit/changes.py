@@ -16,10 +16,7 @@ from instep.adapters.actionkit.calls import MAX_ROWS
 from instep.adapters.actionkit.gathered import USER_COLUMNS
 from instep.adapters.answers import time_of
 from instep.domain.consent import FALSE_VALUES
-from instep.use_cases.ports import Changed, Place, Sum
-
-BUCKET: Final = 1000
-"""Ids in a bucket."""
+from instep.use_cases.ports import BUCKET, Changed, Place, Sum
 
 Statement = tuple[str, dict[str, str]]
 """A query and the values of its parameters."""
