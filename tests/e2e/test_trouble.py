@@ -66,7 +66,7 @@ def disturbed(deployment: Deployment, whole_list: Joined) -> dict[int, Joined]:
                 one.twins.actionkit.faults.clear()
                 one.strive.faults.clear()
     for one in accounts.values():
-        one.follow()
+        one.follow(send_back=True)
     return accounts
 
 
