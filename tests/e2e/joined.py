@@ -122,15 +122,17 @@ class Joined:
 
         wait_for(f"{users} users scanned", so_many, 120, pause=0.1)
 
-    def follow(self) -> None:
-        """Until everything is done and confirmed."""
+    def follow(self, send_back: bool = False) -> None:
+        """Until everything is done and confirmed; `send_back`: dead letters too, once the trouble
+        that made them is over."""
+
+        def rests() -> bool:
+            if send_back:
+                self.deployment.send_back()
+            return not self.unsettled()
+
         self.until_synced()
-        wait_for(
-            f"{self.account_id} comes to rest",
-            lambda: not self.unsettled(),
-            DONE_WITHIN_SECONDS,
-            pause=2,
-        )
+        wait_for(f"{self.account_id} comes to rest", rests, DONE_WITHIN_SECONDS, pause=2)
 
     def broken_at_last(self) -> list[str]:
         """Invariants that do not hold even when looks that were put off had their time; what is
