@@ -21,9 +21,10 @@ from tests.simulation.story import CUSTOM
 from tests.simulation.world import Simulation
 
 STAFF_SHARE = 0.2
-QUIET_CYCLES = 3
+QUIET_CYCLES = 4
 """So many cycles after the last edit and the last fault, and then until nothing is left. Without
 SQL as many more as there are users: one is looked at in turn in each (U3: within a day)."""
+SETTLE_SECONDS = 300
 LONGEST_REST_SECONDS = 8 * HOUR
 MOST_CALLS = 60_000
 
@@ -77,9 +78,9 @@ class DaysSimulation(Simulation):
     def cycles(self) -> None:
         """More cycles, as many as show whatever was new."""
         with self._sizes():
-            wanted = self.ticks + self._whole_turn()
+            wanted = self.ticks + 2 + self._in_turn()
             if not self.loop.run_until(
-                lambda: self.ticks >= wanted and self._at_rest(), LONGEST_REST_SECONDS
+                lambda: self._cycled(wanted) and self._at_rest(), LONGEST_REST_SECONDS
             ):
                 raise AssertionError(f"it has no rest: {self.unsettled()}")
 
@@ -108,6 +109,7 @@ class DaysSimulation(Simulation):
         return gap * SECOND
 
     def _tick(self) -> None:
+        self.ticked_us = self.loop.now_us
         super()._tick()
         self._judged()
 
@@ -121,11 +123,15 @@ class DaysSimulation(Simulation):
         return True
 
     def _rests(self) -> bool:
-        return self.ticks >= self.quiet_ticks + self._whole_turn() + 1 and self._at_rest()
+        return self._cycled(self.quiet_ticks + QUIET_CYCLES + self._in_turn()) and self._at_rest()
 
-    def _whole_turn(self) -> int:
+    def _cycled(self, ticks: int) -> bool:
+        """Whether so many ticks were, and the last had time to do what it found."""
+        return self.ticks >= ticks and self.loop.now_us > self.ticked_us + SETTLE_SECONDS * SECOND
+
+    def _in_turn(self) -> int:
         in_turn = self.story.actionkit_unknowns.sql_forbidden
-        return QUIET_CYCLES - 1 + (len(self.actionkit.user_ids()) if in_turn else 0)
+        return max(self.ledger.users) if in_turn else 0
 
     def _at_rest(self) -> bool:
         self._judged()

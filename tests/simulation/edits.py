@@ -235,6 +235,7 @@ class People:
 
     def _said_opt_in(self, user_id: int, how: str) -> None:
         self._ledger.look_at_user(user_id)
+        self._ledger.touched[user_id] = self._ledger.now_us
         state = self._ledger.users[user_id].now
         assert state is not None
         now = reading(state["opt_in"])
@@ -438,4 +439,5 @@ class People:
             return ""
         member_id = self._rng.choice(inside)
         self._strive.leave_group(group["id"], member_id)
+        self._ledger.left.add(member_id)
         return f"member {member_id}: left group {group['id']}"

@@ -167,6 +167,10 @@ class Ledger:
     linked_from: dict[int, int] = field(default_factory=dict)
     put_into_group: set[int] = field(default_factory=set)
     """Members whom an organiser put into the primary group."""
+    touched: dict[int, int] = field(default_factory=dict)
+    """Of each user when a person last set the opt-in userfield."""
+    left: set[int] = field(default_factory=set)
+    """Members whom an organiser took out of it."""
     seen_true: dict[int, bool] = field(default_factory=dict)
     """Of each user whether the record knows of a true value: the sync had time to see it."""
     seen_out: dict[int, int] = field(default_factory=dict)
@@ -414,8 +418,10 @@ class Ledger:
         history = self._look_at_member(row)
         self.loop.note("STRIVE member", row["id"], "made by", by.kind, row["opt_in"])
         if not by.by_api:
-            if not row["opt_in"] and by.kind != "text":
-                self.say(False, "strive", by.kind, {row["phone_number"]}, member_id=row["id"])
+            if row["opt_in"] or by.kind != "text":
+                self.say(
+                    row["opt_in"], "strive", by.kind, {row["phone_number"]}, member_id=row["id"]
+                )
             return
         number, state = row["phone_number"], history.now
         assert state is not None
@@ -441,7 +447,8 @@ class Ledger:
         assert after is not None
         if not by.by_api:
             self.loop.note("STRIVE member", row["id"], "changed by", by.kind)
-            if before["opt_in"] != after["opt_in"]:
+            moved = before["number"] != after["number"]
+            if before["opt_in"] != after["opt_in"] or moved:
                 how = "text" if by.kind == "text" else "organiser"
                 self.say(after["opt_in"], "strive", how, {after["number"]}, member_id=row["id"])
             return
@@ -583,12 +590,16 @@ class Ledger:
                 return None
             if one.at_us > before:
                 return one if not made else None
-            known = one.member_id == member_id or (
-                one.member_id in self.seen_out and self.seen_out[one.member_id] >= one.at_us
-            )
-            if known:
+            if self.knows(one, member_id):
                 return one
         return None
+
+    def knows(self, said: Said, member_id: int) -> bool:
+        """Whether the sync must know of what was said in Strive: the member is the same yet, or a
+        record had it as opted out since."""
+        return said.member_id == member_id or (
+            said.member_id in self.seen_out and self.seen_out[said.member_id] >= said.at_us
+        )
 
     def _lifted(self, user_id: int, refusal: Said, ways: list[Chosen]) -> bool:
         """F11.3: a false was shown in ActionKit since the refusal, then a true was set, by one of

@@ -125,7 +125,11 @@ class _Resting:
     def _linked(self, said: str, record: Record, user: State) -> Iterator[str]:
         if record.status not in (Status.SYNCED, Status.FAILED):
             yield f"{said}, though linked"
-        if record.status is Status.FAILED and record.reason != "consent_not_accepted":
+        refuses = self.s.story.strive_unknowns.opt_in_after_stop != "allowed"
+        failed = (
+            ("consent_not_accepted", "strive_refused") if refuses else ("consent_not_accepted",)
+        )
+        if record.status is Status.FAILED and record.reason not in failed:
             yield said
         member = self.members.get(record.member_id or 0)
         if member is None:
@@ -164,7 +168,9 @@ class _Resting:
                 yield f"{said}, who is nobody"
             elif chosen not in (holder.number, member and member["number"]):
                 yield f"{said}, who does not have {chosen}"
-        else:
+        elif record.reason != "strive_refused" or (
+            self.s.story.strive_unknowns.opt_in_after_stop != "error"
+        ):
             yield f"{said}, though eligible with {chosen}"
 
     def _chooses(self, user_id: int, state: State, number: str | None) -> bool:
@@ -193,7 +199,9 @@ class _Resting:
             ]  # fmt: skip
             others = [one for one, record in self.records.items() if record.number == number]
             linked = [one for one in choosers if one in self.pairs]  # perhaps by another (F8)
-            if len(winners) != 1 and not others and linked != choosers:
+            failed = [one for one in choosers if one in self.records
+                      and self.records[one].status is Status.FAILED]  # fmt: skip
+            if len(winners) != 1 and not failed and not others and linked != choosers:
                 yield f"{number} of users {choosers} is claimed by {winners}"
 
     def claims(self) -> Iterator[str]:
@@ -323,6 +331,10 @@ class _Resting:
             last = refusals[-1]
             if any(one.opted_in and one.at_us > last.at_us - lag for one in about):
                 continue
+            if last.user_id and self.ledger.touched[last.user_id] > last.at_us:
+                continue  # set to something else again, perhaps before it was seen
+            if last.side == "strive" and not self.ledger.knows(last, member_id):
+                continue
             certain = last.side == "strive" or self._refuses_for_all(last, number)
             if certain or self._was_linked(last.user_id or 0, member_id, last.at_us):
                 yield f"member {member_id} is opted in over {last}"
@@ -353,8 +365,12 @@ class _Resting:
             yield "there is no primary group"
             return
         inside = set(self.s.strive.group_members(group["id"]))
+        unknowns = self.s.story.strive_unknowns
+        shown = unknowns.removals_table or unknowns.group_changes_move_updated_at
         for user_id, (record, _, _) in self.pairs.items():
-            if record.member_id not in inside:
+            if record.member_id not in inside and (
+                shown or record.member_id not in self.ledger.left
+            ):
                 yield f"user {user_id}: member {record.member_id} is not in the primary group"
         linked = {record.member_id for record, _, _ in self.pairs.values()}
         erased = {
