@@ -56,7 +56,7 @@ CHANGED: Final = "changed"
 FEW: Final = 120
 """So many users of a run go to the live lane; more would stand in its way."""
 WINDOW: Final = 600
-STEP_SECONDS: Final = 60
+STEP_SECONDS: Final = 30
 """How long a step goes on finding before it lets the machine look how far the work is."""
 FIELDS_CHECKED: Final = timedelta(hours=1)
 LEFT_SECONDS: Final = 540

@@ -19,7 +19,7 @@ from instep.use_cases.world import World
 PAGE = 50
 SHARD = 25
 """Accounts that one invocation checks, one after the other."""
-SHARD_SECONDS = 240
+SHARD_SECONDS = 180
 """Then those who are left wait for the next tick: a side that does not answer holds up few."""
 WAIT_SECONDS = 5
 
