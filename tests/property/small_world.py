@@ -198,7 +198,10 @@ class World:
         matched = next((m for m in self.members.values() if m.phone_number == number), None)
         numbers = set(numbers_of(user, self.rules, record)) if user else set()
         numbers |= {linked.phone_number} if linked else set()
-        numbers |= {one for one in (record.number, record.phone) if one} if record else set()
+        if record is not None:
+            draft = record.intent.create if record.intent else None
+            kept = (record.number, record.phone, draft.number if draft else None)
+            numbers |= {one for one in kept if one}
         rivals = tuple(
             Rival(other.user_id, chosen, self._may_sync(other))
             for other in self.users.values()
@@ -242,6 +245,8 @@ class World:
             marks = sync_ids(known.intent.intent_id)
             found = {one: self.actions[one] for one in marks if one in self.actions}
             known = recover(known, seen, found, self.now)
+        if known is None and seen.user is None:
+            known = Record(user_id)
         plan = decide(seen, known, self.rules, self.now)
         self.stakes = at_stake(plan, seen, self.rules)
         plan = discard(plan, known, self.stakes & self.discarded)
@@ -263,7 +268,9 @@ class World:
         raise AssertionError(f"not quiet after {rounds} cycles")
 
     def everybody(self) -> list[int]:
-        return sorted({*self.users, *self.records})
+        primaries = {self.primary_of(one) or one for one in self.merged}
+        heirs = {one for one in primaries if self._bequest(one) is not None}
+        return sorted({*self.users, *self.records, *heirs})
 
     def member_of(self, user_id: int) -> Member:
         member_id = self.records[user_id].member_id

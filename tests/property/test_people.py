@@ -73,9 +73,11 @@ class Ghost:
         ours = any(row.page_id == IMPORT_PAGE for row in rows)
         turned = self.last_reading.get(user_id) is Reading.TRUE and reading is Reading.FALSE
         user = one.users[user_id]
-        if (turned and not ours) or user.erased or user_id in one.erasing:
+        erased = user.erased or user_id in one.erasing
+        if (turned and not ours) or erased:
             numbers = set(numbers_of(user, one.rules, record, chosen_types_only=True))
-            numbers |= {one for one in (record.number, record.phone) if one} if record else set()
+            if erased and record is not None:
+                numbers |= {one for one in (record.number, record.phone) if one}
             # Who joined and was not looked at yet is seen to have done so later.
             self.refused |= numbers - joining(one, but_of=user_id)
         if turned or not one.rules.refusals_only:
@@ -128,7 +130,7 @@ class Story:
 
     def sync(self, user_id: int, crash_after: int | None = None) -> Plan | None:
         one = self.world
-        if user_id not in one.users and user_id not in one.records:
+        if user_id not in one.everybody():
             return None
         record = one.records.get(user_id)
         if record is not None and record.intent and record.intent.expires_at > one.now:

@@ -262,3 +262,35 @@ def test_what_a_dead_worker_did_is_in_the_history() -> None:
     one = world()
     one.sync(1, crash_after=1)
     assert recovered_changes(one.records[1], one.look(1), {}) == ()
+
+
+def test_u2_who_is_gone_gives_up_the_claim_that_a_dead_worker_took() -> None:
+    one = world()
+    one.sync(1, crash_after=1)
+    assert one.records[1].intent is not None
+    assert one.claims == {N: 1}
+    del one.users[1]
+    one.wait(5)
+    plan = one.sync(1)
+    assert plan.release == (N,)
+    assert one.claims == {}
+
+
+def test_f11_3_a_userfield_set_again_after_a_dead_workers_write_is_answered_again() -> None:
+    one = linked(value="yes", opt_in=False)
+    for steps in range(1, 7):
+        one.sync(1, crash_after=steps)
+        if one.reading(1) is Reading.FALSE:
+            break
+        one.records.pop(1, None)
+        one.claims.clear()
+        one.member_claims.clear()
+    assert one.records[1].intent is not None
+    one.wait(5)
+    one.set_opt_in(1, "TBD")
+    one.wait(5)
+    one.quiet()
+    one.wait(30)
+    one.quiet()
+    assert one.reading(1) is Reading.FALSE
+    assert one.records[1].status is Status.SYNCED

@@ -331,7 +331,12 @@ def link(look: ConsentLook, state: ConsentState) -> ConsentDecision:
     if look.reading is Reading.UNRECOGNISED or (look.reading is Reading.TRUE and not status):
         evidence.append(look.from_actionkit("replaced by the member's status"))
     wanted = known.sent_actionkit
-    unseen = wanted is not None and look.reading is not _reading_of(wanted)
+    # What we wrote is not seen yet; unless somebody set the field again since it landed.
+    unseen = (
+        wanted is not None
+        and look.reading is not _reading_of(wanted)
+        and (look.ours or not _row_differs(look, known))
+    )
     new = ConsentState(
         opted_in=status,
         not_asked=not_asked,

@@ -76,7 +76,8 @@ def decide(seen: Seen, record: Record | None, rules: Rules, now: datetime) -> Pl
 
     `record` is what is known of the user, without an intent under way; None for somebody new.
     A plan that changes nothing has the record it was given, or for somebody new an empty one
-    (`Plan.nothing`). Raises ValueError where neither a record nor the look says who it is about.
+    (`Plan.nothing`). Raises ValueError where neither a record nor the look says who it is about:
+    who is to be erased, or is to inherit a link, may be given as an empty record.
     """
     user = seen.user
     if user is None and record is None:

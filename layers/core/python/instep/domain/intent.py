@@ -197,7 +197,10 @@ def recover(record: Record, seen: Seen, found: Mapping[str, int], now: datetime)
     if intent.create is not None:
         ours = member is not None and _is_made_from(intent.create, intent, member)
         if member is None or not ours or record.member_id is not None:
-            return record
+            # Of who is gone the claim is known by the record alone, and is to be given up.
+            gone = seen.user is None or seen.merged_into is not None
+            number = record.number or intent.create.number
+            return replace(record, number=number) if gone else record
         return _created(record, intent, intent.create, member)
     values_id, consent_id = sync_ids(intent.intent_id)
     fields = dict(record.fields)
@@ -329,6 +332,10 @@ def _recovered_consent(
     state: ConsentState, intent: Intent, member: Member | None, written: bool
 ) -> ConsentState:
     """Consent writes that happened are no changes by anybody else."""
+    if written and intent.consent is not None and state.opted_in is None:
+        # At a first link, what the userfield showed then is what the write replaced.
+        then = intent.consent
+        state = replace(state, actionkit=then.actionkit, raw=then.raw, set_at=then.set_at)
     if written:
         state = replace(
             state,
