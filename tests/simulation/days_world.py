@@ -51,6 +51,7 @@ class DaysSimulation(Simulation):
         self.edits_left = len(days.edits_us)
         self._gaps = list(days.ticks)
         self.most_calls = MOST_CALLS
+        self.quiet_ticks: int | None = None
 
     def _choose(self, name: str, value: object) -> None:
         self.ledger.choosing(self.ledger.options, name, value)
@@ -88,8 +89,9 @@ class DaysSimulation(Simulation):
     def _sizes(self) -> Iterator[None]:
         with ExitStack() as stack:
             stack.enter_context(self.story.sizes())
-            threshold = self.days.hold_above
-            stack.enter_context(patch("instep.domain.holds.threshold", lambda linked: threshold))
+            most = self.days.hold_above
+            for name, value in (("LEAST", most), ("threshold", lambda linked: most)):
+                stack.enter_context(patch(f"instep.use_cases.holds.{name}", value))
             yield
 
     def _edit(self) -> None:
@@ -110,6 +112,8 @@ class DaysSimulation(Simulation):
 
     def _tick(self) -> None:
         self.ticked_us = self.loop.now_us
+        if self.quiet_ticks is not None:
+            self.staff.release_all()
         super()._tick()
         self._judged()
 
@@ -123,6 +127,7 @@ class DaysSimulation(Simulation):
         return True
 
     def _rests(self) -> bool:
+        assert self.quiet_ticks is not None
         return self._cycled(self.quiet_ticks + QUIET_CYCLES + self._in_turn()) and self._at_rest()
 
     def _cycled(self, ticks: int) -> bool:
@@ -135,12 +140,12 @@ class DaysSimulation(Simulation):
 
     def _at_rest(self) -> bool:
         self._judged()
-        return self.settled()
+        return self.settled() and self.staff.idle and not self.open_holds()
 
     # --- what is there ---
 
-    def histories(self) -> list[Item]:
-        return self.items("history/")
+    def open_holds(self) -> list[Item]:
+        return [one for one in self.items("hold/") if one["state"] == "open"]
 
 
 @contextmanager

@@ -322,7 +322,7 @@ class People:
         user_id = self._user()
         if user_id is None:
             return ""
-        self._ledger.erased[user_id] = self.canaries(user_id)
+        self._ledger.erase(user_id, self.canaries(user_id))
         self._actionkit.erase_user(user_id)
         self._ledger.look_at_user(user_id)
         return f"user {user_id}: erased"

@@ -180,6 +180,10 @@ class Ledger:
     merged: dict[int, int] = field(default_factory=dict)
     erased: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """Users who were erased, and the values that are to be nowhere."""
+    erased_members: dict[int, int] = field(default_factory=dict)
+    """Of their members when they were erased."""
+    discarded: set[int] = field(default_factory=set)
+    """Users of whom staff discarded something that was held (A6)."""
     deleted: set[int] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
 
@@ -320,6 +324,13 @@ class Ledger:
     def option(self, name: str) -> Option | None:
         changes = self.options.get(name)
         return changes[-1].value if changes else None
+
+    def erase(self, user_id: int, values: tuple[str, ...]) -> None:
+        """Somebody was erased, on either side (E1)."""
+        self.erased[user_id] = values
+        member_id = self.linked.get(user_id)
+        if member_id is not None:
+            self.erased_members[member_id] = self.now_us
 
     # --- the application's records, for what the sync had time to see ---
 

@@ -14,6 +14,7 @@ from instep.adapters.memory import MemoryStore
 from instep.domain.account import PRIMARY_GROUP_NAME
 from instep.domain.record import Record, Status, Warning  # noqa: A004
 from instep.domain.rules import Option
+from tests.simulation.days import HOUR
 from tests.simulation.days_world import DaysSimulation
 from tests.simulation.invariants import reading
 from tests.simulation.ledger import DERIVED, OUR_PAGE, Said, State
@@ -166,7 +167,9 @@ class _Resting:
             member = self.members.get(holder.member_id or 0) if holder else None
             if other == record.user_id or holder is None or state is None:
                 yield f"{said}, who is nobody"
-            elif chosen not in (holder.number, member and member["number"]):
+            elif chosen not in (holder.number, member and member["number"]) and not (
+                member is not None and self._chooses(other, state, chosen)  # F8: phone_differs
+            ):
                 yield f"{said}, who does not have {chosen}"
         elif record.reason != "strive_refused" or (
             self.s.story.strive_unknowns.opt_in_after_stop != "error"
@@ -231,7 +234,7 @@ class _Resting:
 
     def values(self) -> Iterator[str]:
         for user_id, (_, user, member) in self.pairs.items():
-            if user_id in self.ledger.erased:
+            if user_id in self.ledger.erased or user_id in self.ledger.discarded:
                 continue
             for mapping in self.s.account().mappings:
                 option = self.ledger.option(mapping.name)
@@ -285,7 +288,8 @@ class _Resting:
 
     def consent(self) -> Iterator[str]:
         for user_id, (record, user, member) in self.pairs.items():
-            if user_id in self.ledger.erased or record.status is Status.FAILED:
+            special = user_id in self.ledger.erased or user_id in self.ledger.discarded
+            if special or record.status is Status.FAILED:
                 continue
             read = reading(user["opt_in"])
             said = f"user {user_id} member {record.member_id}: {user['opt_in']} {member['opt_in']}"
@@ -311,7 +315,8 @@ class _Resting:
         lag = int(self.s.days.lag_seconds * SECOND)
         linked_now = {record.member_id for record, _, _ in self.pairs.values()}
         for member_id, member in self.members.items():
-            if member_id not in linked_now:
+            discarded = self.ledger.discarded & self.ledger.links.get(member_id, {}).keys()
+            if member_id not in linked_now or discarded:
                 continue
             number = member["number"]
             about = [one for one in self.ledger.said if number in one.numbers]
@@ -448,6 +453,13 @@ class _Resting:
         """E1: their values are nowhere."""
         if not self.ledger.erased:
             return
+        for member_id, at_us in self.ledger.erased_members.items():
+            member = self.members.get(member_id)
+            if member is not None and member["opt_in"]:
+                opted_in = [one for one in self.ledger.said
+                            if one.opted_in and member["number"] in one.numbers]  # fmt: skip
+                if not any(one.at_us > at_us - HOUR * SECOND for one in opted_in):
+                    yield f"member {member_id} of somebody erased is opted in"
         tables: dict[str, list[tuple[str, str]]] = {}
         for name, store in (
             ("users", self.s.users), ("groups", self.s.groups), ("settings", self.s.settings),

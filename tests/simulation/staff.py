@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from instep.domain.account import Phase, allowed_options
@@ -12,8 +13,10 @@ from instep.domain.rules import Kind, Option, Resubscribe
 from instep.use_cases.accounts import load_account
 from instep.use_cases.activation import pause, resume, switch_off
 from instep.use_cases.connect import connect
+from instep.use_cases.erasure import erase_person
 from instep.use_cases.errors import InstepError, NotAdmitted
 from instep.use_cases.fields import add_field, change_option, remove_field
+from instep.use_cases.holds import discard, list_holds, release
 from instep.use_cases.settings import change_settings
 from instep.use_cases.user_page import sync_now
 from tests.simulation.ledger import Chosen
@@ -48,7 +51,7 @@ class Staff:
         self._rng.choice(
             [
                 *[self.option] * 4, *[self.mapping] * 3, *[self.setting] * 2, self.resubscribe,
-                self.pause, self.off, self.sync_now, self.erase,
+                self.pause, self.off, self.sync_now, self.erase, *[self.hold] * 3,
             ]
         )()  # fmt: skip
 
@@ -136,6 +139,47 @@ class Staff:
 
     def erase(self) -> None:
         """Somebody is erased here (E1)."""
+        ids = [one for one in self._ledger.linked if one not in self._ledger.erased]
+        known = [one for one in ids if one in self._simulation.actionkit.user_ids()]
+        if not known:
+            return
+        user_id = self._rng.choice(known)
+
+        def erase() -> None:
+            if user_id not in self._ledger.erased:
+                self._ledger.erase(user_id, self._simulation.people.canaries(user_id))
+            erase_person(self._world, ACCOUNT, user_id, WHO)
+
+        self._click(f"erases user {user_id}", erase)
+
+    def hold(self) -> None:
+        """Somebody looks at what is held: lets it happen, or not."""
+        held = self._simulation.open_holds()
+        if held:
+            hold_id = self._rng.choice(held)["item"].removeprefix("hold/")
+            if self._rng.random() < 0.6:
+                self._click(f"release {hold_id}", lambda: self._release(hold_id))
+            else:
+                self._click(f"discard {hold_id}", lambda: self._discard(hold_id))
+
+    def release_all(self) -> None:
+        """Nothing is left to be decided."""
+        if not self.busy:
+            for one in self._simulation.open_holds():
+                hold_id = one["item"].removeprefix("hold/")
+                self._click(f"release {hold_id}", partial(self._release, hold_id))
+
+    def _release(self, hold_id: str) -> None:
+        shown, _ = list_holds(self._world, ACCOUNT, None, 50)
+        for one in shown:
+            if one.hold.hold_id == hold_id:
+                release(self._world, ACCOUNT, WHO, hold_id, one.people)
+
+    def _discard(self, hold_id: str) -> None:
+        # Who is in it now, and whoever joins while the call is made again.
+        for one in self._simulation.items(f"held/{hold_id}/"):
+            self._ledger.discarded.add(int(one["item"].rsplit("/", 1)[1]))
+        discard(self._world, ACCOUNT, WHO, hold_id)
 
     # --- one call after the other ---
 
