@@ -57,7 +57,7 @@ class Brake:
         }
         if joining:
             self.again = holds.join(self.world, account_id, joining)
-        return [self._as_decided(one, stakes[one.user_id] & held) for one in decided]
+        return [self._as_decided(one, stakes[one.user_id] & held, rules) for one in decided]
 
     def settle(self, user_ids: Collection[int]) -> None:
         """What staff decided about these users is carried out."""
@@ -75,11 +75,11 @@ class Brake:
             return holds.open_stakes(self.world, account_id)
         return holds.count(self.world, account_id, people, self.work.cause)
 
-    def _as_decided(self, one: Decided, held: frozenset[Stake]) -> Decided:
+    def _as_decided(self, one: Decided, held: frozenset[Stake], rules: Rules) -> Decided:
         plan = one.plan
         said = self._decided.get(one.user_id, holds.Decided())
-        if said.discarded:
-            plan = discard(plan, one.known, said.discarded)
+        if discarded := said.discarded & at_stake(plan, one.seen, rules):
+            plan = discard(plan, one.known, discarded)
         if held:
             plan = withhold(plan, one.known, held)
         return replace(one, plan=plan)

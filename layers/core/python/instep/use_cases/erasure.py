@@ -103,7 +103,7 @@ def resume_erasures(world: World, account: Account) -> None:
 
 
 def _queue(world: World, account: Account, user_id: int) -> None:
-    if account.active:
+    if account.carries_refusals:
         work = Work(account.account_id, account.epoch, (user_id,), ERASE)
         world.live.send([work.body()], account.account_id)
 

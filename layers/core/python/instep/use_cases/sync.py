@@ -327,8 +327,11 @@ class Batch:
                 for user_id in user_ids
                 if (member_id := _link(records.get(user_id), matched)) is not None
             }
-            bequests = self._bequests(user_ids, records, look)
-            links |= {one: left.member_id for one, left in bequests.items() if left.member_id}
+            bequests = self._bequests(user_ids, look)
+            for one, left in bequests.items():
+                mine = records.get(one)
+                if left.member_id and (mine is None or not (mine.member_id or mine.intent)):
+                    links[one] = left.member_id
             missing = sorted(set(links.values()) - members.keys())
             members |= self._strive.members_by_id(missing) if missing else {}
             concerned = [one for one in user_ids if one in links or numbers.get(one) in matched]
@@ -344,9 +347,11 @@ class Batch:
         closed = frozenset(one.group_id for one in self._strive.groups() if one.flow_id is not None)
         self._rules = replace(self._rules, closed_groups=closed)
         further = {
-            user_id: numbers_of(user, self._rules, records.get(user_id))
-            for user_id, user in look.users.items()
+            one: numbers_of(user, self._rules, records.get(one)) for one, user in look.users.items()
         }
+        for one in user_ids:
+            kept = records.get(one)
+            further[one] = further.get(one, frozenset()) | (_kept_numbers(kept) if kept else set())
         by_member = {one.phone_number for one in members.values()}
         claimed = sorted({*numbers.values(), *by_member})
         every = sorted({*claimed, *(one for some in further.values() for one in some)})
@@ -398,8 +403,10 @@ class Batch:
         crowded: set[int] = set()
         shown: dict[str, list[Rival]] = {}
         others = {one.user_id: one for one in look.sharers}
+        kept = {**self._people.records(others), **records} if others else records
         for user_id, user in sorted({**others, **look.users}.items()):
-            choice = choose_number(user, self._rules, records.get(user_id))
+            record = kept.get(user_id)
+            choice = choose_number(user, self._rules, record)
             number = choice.number
             if number is None:
                 continue
@@ -407,45 +414,50 @@ class Batch:
                 numbers[user_id] = number
                 if choice.phone is not None and choice.phone.phone_id in look.crowded:
                     crowded.add(user_id)
-            rival = Rival(user_id, number, eligible(user, self._rules))
+            # Who is never linked again does not win a number either.
+            ended = user_id in look.merged or (record and record.status is Status.ERASED)
+            rival = Rival(user_id, number, not ended and eligible(user, self._rules))
             shown.setdefault(number, []).append(rival)
         return numbers, shown, frozenset(crowded)
 
     def _with_endings(
         self, seen: dict[int, Seen], records: Mapping[int, Record], look: ActionKitLook
     ) -> dict[int, Seen]:
-        """Finds out about users that the look did not show: a merge names them, or a read by id
-        says that there is nobody (U3)."""
+        """With who was merged into whom, as far as a merge names it, and who is gone of those whom
+        the look did not show: a read by id says whether there is anybody (U3)."""
+        gone = {one: Gone(look.merged[one]) for one in seen if one in look.merged}
         for user_id in [one for one, each in seen.items() if each.user is None]:
-            if user_id not in records:
+            known = user_id in records or seen[user_id].bequest or seen[user_id].erase
+            if not known:
                 del seen[user_id]
+            elif user_id not in gone:
+                found = self._actionkit.find_gone(user_id)
+                if found is not None:
+                    gone[user_id] = found
+                elif not seen[user_id].erase:
+                    self._look_again(user_id, later_seconds(self._work.tries))
+                    del seen[user_id]
+        heirs = self._people.records(
+            {one.merged_into for one in gone.values() if one.merged_into is not None}
+        )
+        for user_id, how in gone.items():
+            if user_id not in seen:
                 continue
-            gone = Gone(look.merged[user_id]) if user_id in look.merged else None
-            gone = gone or self._actionkit.find_gone(user_id)
-            if gone is None:
-                self._look_again(user_id, later_seconds(self._work.tries))
-                del seen[user_id]
-            elif gone.merged_into is None:
+            if how.merged_into is None:
                 seen[user_id] = replace(seen[user_id], deleted=True)
             else:
-                heirs = self._people.records([gone.merged_into])
-                seen[user_id] = replace(
-                    seen[user_id], merged_into=gone.merged_into, heir=heirs.get(gone.merged_into)
-                )
+                heir = heirs.get(how.merged_into)
+                seen[user_id] = replace(seen[user_id], merged_into=how.merged_into, heir=heir)
         return seen
 
-    def _bequests(
-        self, user_ids: Iterable[int], records: Mapping[int, Record], look: ActionKitLook
-    ) -> dict[int, Record]:
-        """For users without a link the record of one who was merged into them and still has one:
+    def _bequests(self, user_ids: Iterable[int], look: ActionKitLook) -> dict[int, Record]:
+        """For users into whom others were merged the record of one of these that still has a link:
         of several the lowest id."""
         wanted = set(user_ids)
         losers = {one: into for one, into in look.merged.items() if into in wanted}
         found: dict[int, Record] = {}
         for loser, record in sorted(self._people.records(losers).items() if losers else ()):
-            heir = records.get(losers[loser])
-            free = heir is None or (heir.member_id is None and heir.intent is None)
-            if free and record.member_id is not None and record.intent is None:
+            if record.member_id is not None:
                 found.setdefault(losers[loser], record)
         return found
 
@@ -525,8 +537,11 @@ class Batch:
         known = before
         if before is not None and before.intent is not None:
             known = self._recovered(before, before.intent, seen, look, now)
+        if known is None and seen.user is None:
+            known = Record(user_id)  # Gone or erased before anybody looked.
         plan = decide(seen, known, self._rules, now)
         if plan.nothing:
+            self._queue_others(user_id, plan)
             return None
         return Decided(user_id, before, known, seen, plan)
 
@@ -556,7 +571,8 @@ class Batch:
         user_id, before, known = decided.user_id, decided.before, decided.known
         seen, plan, now = decided.seen, decided.plan, self._world.clock.now()
         self._queue_others(user_id, plan)
-        if plan.record == before and not plan.writes and not plan.consent and not plan.evidence:
+        said = plan.writes or plan.consent or plan.evidence or plan.erase
+        if plan.record == before and not said:
             self._settled(plan.record)
             return None
         if plan.erase:
@@ -932,6 +948,12 @@ class Batch:
 def _drafted(records: Iterable[Record]) -> list[str]:
     """Numbers of members whose creation is under way."""
     return [one.intent.create.number for one in records if one.intent and one.intent.create]
+
+
+def _kept_numbers(record: Record) -> set[str]:
+    """The numbers that a record knows of, whatever ActionKit shows by now."""
+    draft = record.intent.create if record.intent else None
+    return {one for one in (record.number, record.phone, draft and draft.number) if one}
 
 
 def _link(record: Record | None, matched: Mapping[str, Member]) -> int | None:
