@@ -503,8 +503,9 @@ def _since(look: ConsentLook, state: ConsentState) -> _Since:
             # Not our row: somebody set the same after us.
             set_again = set_again and not look.ours and look.rules.import_page_id is not None
             before = wanted
-        elif set_again and not look.ours:
-            # Our write landed, and then somebody set the field again.
+        elif set_again:
+            # Our write landed, and then somebody set the field again. (A row that is set without an
+            # action may keep the one it had, ours: so what it says tells, not whose it seems.)
             state = replace(state, sent_actionkit=None, sent_actionkit_at=None)
             before = wanted
         elif not _overdue(state.sent_actionkit_at, look.now):
@@ -514,7 +515,7 @@ def _since(look: ConsentLook, state: ConsentState) -> _Since:
                 state, sent_actionkit=None, sent_actionkit_at=None, not_accepted=Side.ACTIONKIT
             )
             set_again = False
-    elif look.ours:
+    elif look.ours and reading is before:
         set_again = False
     foreign = _foreign_events(look, state)
     if state.sent_strive is not None:
