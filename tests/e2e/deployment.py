@@ -162,6 +162,7 @@ class Deployment:
             "timed out",
             "ministack-lambda",
             "Failed to resolve layer",
+            "Worker init failed",
         )
         return [line for line in failed if not any(end in line for end in ended)]
 

@@ -269,7 +269,7 @@ def test_e1_the_opt_out_goes_on_until_the_member_is_seen_to_be_opted_out() -> No
     one = world(user(1, N))
     one.erasing.add(1)
     plan = decide(one.look(1), one.records[1], one.rules, one.now)
-    record = settle(plan, Done(strive_refused=frozenset({"*"})), one.now)
+    record = settle(plan, Done(strive_refused=frozenset({"opt_in"})), one.now)
     assert record.member_id is not None
     assert record.awaits
     assert decide(one.look(1), record, one.rules, one.now) == Plan(record, erase=True)

@@ -31,8 +31,6 @@ from instep.domain.record import (
 from instep.domain.rules import Kind
 
 CLOCK_SKEW: Final = timedelta(minutes=15)
-EVERYTHING: Final = "*"
-"""In a list of refused names: the side did not say which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ class Done:
 
     `member`: the member made or changed, as read back; None if it was not read. `actions`: ids of
     the actions written to ActionKit. `strive_refused`, `actionkit_refused`: what a side refused,
-    by its own names, "*" where it did not say; what is not named was written. `create_refused`:
+    by its own names; what is not named was written. `create_refused`:
     Strive refused to create the member. `wrong_user`: an action reached another user.
     `refusal_restored`: the creation had overridden a refusal, which was restored (U1). `joined`,
     `left`: groups.
@@ -78,6 +76,7 @@ def intent_of(plan: Plan, intent_id: str, now: datetime, expires_at: datetime) -
         opt_in_actionkit=plan.opt_in_actionkit,
         join=tuple(sorted(plan.join)),
         leave=tuple(sorted(plan.leave)),
+        evidence=plan.evidence,
     )
 
 
@@ -124,10 +123,10 @@ def _settled_field(write: FieldWrite, state: FieldState, done: Done) -> FieldSta
     if write.side is Side.ACTIONKIT:
         if done.wrong_user:
             return replace(state, sent=None)
-        if {write.target, EVERYTHING} & done.actionkit_refused:
+        if write.target in done.actionkit_refused:
             return refused(write, state, REFUSED)
         return state
-    if {write.target, EVERYTHING} & done.strive_refused:
+    if write.target in done.strive_refused:
         return refused(write, state, REFUSED_BY_STRIVE)
     if done.member is None:
         return state

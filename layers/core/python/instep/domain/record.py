@@ -186,6 +186,7 @@ class Intent:
     opt_in_actionkit: bool | None = None
     join: tuple[int, ...] = ()
     leave: tuple[int, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ def _check(world: World, account: Account) -> Checked:
     page = finder.page(refused.cursors)
     if not (refused.user_ids or page.found or not finder.all_ended(page)):
         newcomers.see_changed(world, account, page.changed)
-        world.users.put_many(page.notes)
+        page.note(world, account.account_id)
         _store(world, account, page.cursors, before)
         return Checked("resumed" if resumed else "idle")
     started = _start(world, account, refused, run)
@@ -214,7 +214,7 @@ def _find_changed(world: World, account: Account, run: Run) -> Step:
         newcomers.see_changed(world, account, page.changed)
         _queue(world, account, run.run_id, page.user_ids)
         queued += len(page.user_ids)
-        world.users.put_many(page.notes)
+        page.note(world, account.account_id)
         if page.cursors != cursors:
             stored = store_cursors(world, account.account_id, page.cursors)
             if stored is None:

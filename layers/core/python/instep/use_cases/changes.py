@@ -76,7 +76,7 @@ DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Who was found. `cursors` and `notes` are to be stored once all of them are on the queue.
+    """Who was found. What is noted of it is to be stored once all of them are on the queue.
     `joined`: members whom somebody put into the primary group; `changed`: members without a user
     who changed (U5). `ended`: where there is nothing
     more to be found now."""
@@ -85,13 +85,21 @@ class Page:
     user_ids: tuple[int, ...] = ()
     joined: tuple[Changed, ...] = ()
     changed: tuple[int, ...] = ()
-    notes: tuple[Item, ...] = ()
+    buckets: tuple[Bucket, ...] = ()
+    sums: tuple[Item, ...] = ()
     ended: frozenset[str] = frozenset()
 
     @property
     def found(self) -> bool:
         """Whether there is anybody to be looked at."""
         return bool(self.user_ids or self.joined)
+
+    def note(self, world: World, account_id: str) -> None:
+        """Notes what users come to. The sums last, and only if nobody came between: else they are
+        compared again."""
+        stored = [one.store(world, account_id) for one in self.buckets]
+        if self.sums and all(stored):
+            world.users.put_many(self.sums)
 
 
 @dataclass(slots=True)
@@ -102,7 +110,8 @@ class _Finding:
     user_ids: set[int] = field(default_factory=set)
     joined: list[Changed] = field(default_factory=list)
     newcomers: set[int] = field(default_factory=set)
-    notes: list[Item] = field(default_factory=list)
+    buckets: list[Bucket] = field(default_factory=list)
+    sums: list[Item] = field(default_factory=list)
     more: bool = False
     """Whether the source that was read last has more."""
 
@@ -216,7 +225,8 @@ class Finder:
             user_ids,
             tuple(finding.joined),
             tuple(sorted(finding.newcomers)),
-            tuple(finding.notes),
+            tuple(finding.buckets),
+            tuple(finding.sums),
             frozenset(done),
         )
 
@@ -295,7 +305,7 @@ class Finder:
         if differing:
             done = differing[:BUCKETS]
             whole = Sums(self._names, sums)
-            finding.notes += whole.items(self._account.account_id, done)
+            finding.sums += whole.items(self._account.account_id, done)
 
     def _compare_users(
         self,
@@ -321,11 +331,11 @@ class Finder:
                 # A field is new: what it held before now was perhaps looked at too early (F3).
                 finding.user_ids |= self._linked_in(number)
             users = now if only is None else _with(before.users, only, now)
-            after = Bucket(number, self._names, users)
+            after = replace(before, userfields=self._names, users=users)
             if only is not None and before.userfields != self._names:
                 continue  # The whole bucket is noted anew when it is compared.
             if after != noted.get(number):
-                finding.notes.append(after.item(self._account.account_id))
+                finding.buckets.append(after)
 
     def _linked_in(self, number: int) -> set[int]:
         """The linked users of a bucket."""

@@ -10,12 +10,12 @@ on the queue and stored afterwards: what changes in between is found again, neve
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from instep.domain.account import Account
 from instep.domain.rules import Kind
-from instep.use_cases.ports import BUCKET, ActionKit, Item, Sum
+from instep.use_cases.ports import BUCKET, NEW, ActionKit, Item, Sum
 from instep.use_cases.world import World
 
 PART = 1000
@@ -32,11 +32,13 @@ def names_of(account: Account) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """What the users of a bucket came to, and of which userfields that tells."""
+    """What the users of a bucket came to, and of which userfields that tells. Of the tick and the
+    initial sync, who may both note a bucket, the one who read it before the other loses."""
 
     number: int
     userfields: tuple[str, ...]
     users: Mapping[int, int] = field(default_factory=dict)
+    version: int = 0
 
     def item(self, account_id: str) -> Item:
         """As stored: one short text."""
@@ -46,7 +48,13 @@ class Bucket:
             "item": _bucket_key(self.number),
             "userfields": list(self.userfields),
             "users": text,
+            "version": self.version + 1,
         }
+
+    def store(self, world: World, account_id: str) -> bool:
+        """Stores it over the version that was read. False: somebody came between."""
+        expect = {"version": self.version} if self.version else NEW
+        return world.users.put(self.item(account_id), expect=expect)
 
 
 def read_buckets(world: World, account_id: str, numbers: Iterable[int]) -> dict[int, Bucket]:
@@ -56,7 +64,8 @@ def read_buckets(world: World, account_id: str, numbers: Iterable[int]) -> dict[
     for key, item in world.users.get_many(account_id, keys).items():
         pairs = (one.split(":") for one in item["users"].split())
         users = {int(user_id): int(checksum) for user_id, checksum in pairs}
-        found[keys[key]] = Bucket(keys[key], tuple(item["userfields"]), users)
+        names = tuple(item["userfields"])
+        found[keys[key]] = Bucket(keys[key], names, users, item["version"])
     return found
 
 
@@ -75,14 +84,15 @@ def note_users(
     now: dict[int, int] = {}
     for start in range(0, len(user_ids), AT_ONCE):
         now |= actionkit.checksums_of(user_ids[start : start + AT_ONCE], names)
-    noted = read_buckets(world, account.account_id, {bucket_of(one) for one in user_ids})
-    items = []
     for number in sorted({bucket_of(one) for one in user_ids}):
-        before = noted.get(number)
-        kept = before.users if before and before.userfields == names else {}
         mine = {one: checksum for one, checksum in now.items() if bucket_of(one) == number}
-        items.append(Bucket(number, names, {**kept, **mine}).item(account.account_id))
-    world.users.put_many(items)
+        while True:
+            empty = Bucket(number, names)
+            before = read_buckets(world, account.account_id, [number]).get(number, empty)
+            kept = before.users if before.userfields == names else {}
+            after = replace(before, userfields=names, users={**kept, **mine})
+            if after.store(world, account.account_id):
+                break
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from instep.domain.account import Account
 from instep.domain.consent import overridden_refusal
 from instep.domain.decide import decide, eligible
 from instep.domain.intent import (
-    EVERYTHING,
     Done,
     intent_of,
     recover,
@@ -563,6 +562,12 @@ class Batch:
                 record.user_id, intent.at, intent.intent_id, changes, self._work.cause
             )
             self._world.users.put(entry)
+            if intent.evidence and any(one.field == "opt_in" for one in changes):
+                self._world.users.put(
+                    self._people.evidence_item(
+                        record.user_id, intent.at, intent.intent_id, intent.evidence
+                    )
+                )
         return recovered
 
     def _begin(self, decided: Decided) -> Applying | None:
@@ -706,17 +711,43 @@ class Batch:
         member = one.seen.linked or one.seen.matched
         if member is None:
             return
-        try:
-            written = self._strive.patch_member(
-                member, plan.strive, plan.strive_custom, plan.opt_in_strive
-            )
-        except Rejected as refusal:
-            one.done = replace(one.done, strive_refused=_names(refusal))
-            return
-        if written is None:
+        if not self._patch(one, member, plan.strive, plan.strive_custom, plan.opt_in_strive):
             self._drop(one, applying, 1)
-        else:
-            one.done = replace(one.done, member=written)
+
+    def _patch(
+        self,
+        one: Applying,
+        member: Member,
+        values: Mapping[str, str],
+        custom: Mapping[str, str],
+        opt_in: bool | None,
+    ) -> bool:
+        """Writes to the member. False: it changed since it was seen. What Strive refuses is left
+        out and the rest written; where it does not say what, values and consent are tried apart."""
+        try:
+            written = self._strive.patch_member(member, values, custom, opt_in)
+        except Rejected as refusal:
+            sent = {*values, *custom, *(("opt_in",) if opt_in is not None else ())}
+            refused = set(refusal.fields) & sent
+            apart = opt_in is not None and bool(values or custom)
+            if apart and not refused:
+                done = self._patch(one, member, values, custom, None)
+                return done and self._patch(one, one.done.member or member, {}, {}, opt_in)
+            refused = refused or sent
+            one.done = replace(one.done, strive_refused=one.done.strive_refused | refused)
+            if refused == sent:
+                return True
+            return self._patch(
+                one,
+                member,
+                {name: value for name, value in values.items() if name not in refused},
+                {name: value for name, value in custom.items() if name not in refused},
+                None if "opt_in" in refused else opt_in,
+            )
+        if written is None:
+            return False
+        one.done = replace(one.done, member=written)
+        return True
 
     def _change_groups(self, one: Applying, _: list[Applying]) -> None:
         """Joins and leaves; a membership that Strive refuses is tried again at the next look."""
@@ -767,7 +798,7 @@ class Batch:
         try:
             acted = self._actionkit.act(act)
         except Rejected as refusal:
-            self._without_refused(one, act, _names(refusal))
+            self._without_refused(one, act, frozenset(refusal.fields))
             return
         one.done = replace(one.done, actions=(*one.done.actions, acted.action_id))
         if acted.user_id != one.user_id:
@@ -972,10 +1003,6 @@ def _of_both(rows: Mapping[int, tuple[T, ...]], *members: Member | None) -> tupl
     return tuple(row for member_id in member_ids for row in rows.get(member_id, ()))
 
 
-def _names(refusal: Rejected) -> frozenset[str]:
-    return frozenset(refusal.fields) or frozenset({EVERYTHING})
-
-
 def acts_of(one: Applying, page: str, opt_in_userfield: str) -> list[Act]:
     """The actions that a plan writes on the integration's import page: values, and consent in one
     of its own (U6). The user is addressed by the email read in the same look."""
@@ -1007,7 +1034,7 @@ def done_of(one: Applying, opt_in_userfield: str) -> tuple[Change, ...]:
         if change.field == "groups":
             group = int(change.new or change.old)
             return group in (done.joined if change.new else done.left)
-        return not (done.create_refused or {target, EVERYTHING} & done.strive_refused)
+        return not (done.create_refused or target in done.strive_refused)
 
     return tuple(change for change in one.plan.history if is_done(change))
 
