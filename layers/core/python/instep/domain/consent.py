@@ -24,6 +24,9 @@ from instep.domain.rules import Resubscribe, Rules
 CONFIRM: Final = timedelta(minutes=20)
 """A consent write that is not read back by then has failed (F11.6)."""
 CLOCK_SKEW: Final = timedelta(minutes=15)
+SAME_WRITE: Final = CLOCK_SKEW + timedelta(minutes=1)
+"""How far from each other the time when we decided to write and the time that Strive gives the write
+may be: a worker lives for a minute."""
 WARNINGS: Final = frozenset(
     {
         Warning.OPT_IN_CLEARED,
@@ -368,7 +371,7 @@ def _never_asked(look: ConsentLook, number: NumberConsent) -> bool:
     """Whether the member is the one whom the sync created on this number as opted out, and has
     neither opted in nor out since."""
     made, created = number.not_asked_at, _member(look).created_at
-    if made is None or created is None or number.refused or abs(created - made) > CLOCK_SKEW:
+    if made is None or created is None or number.refused or abs(created - made) > SAME_WRITE:
         return False
     return sum(event.unsubscribe for event in look.events) <= 1
 
@@ -709,7 +712,7 @@ def _foreign_events(look: ConsentLook, state: ConsentState) -> list[Subscription
     if written_at is not None:
         wrote = state.sent_strive if state.sent_strive is not None else state.opted_in
         for event in foreign:
-            if event.unsubscribe is not wrote and abs(event.created_at - written_at) <= CLOCK_SKEW:
+            if event.unsubscribe is not wrote and abs(event.created_at - written_at) <= SAME_WRITE:
                 foreign.remove(event)
                 break
     return foreign

@@ -157,6 +157,9 @@ def decide_field(look: FieldLook, known: FieldState | None, rules: Rules) -> Fie
     if look.same(a, s):
         return FieldDecision(_agreed(look, state))
     base = state.base
+    if state.rule == INVALID and valid_for_actionkit(look.mapping, look.user, s):
+        # The user's country changed: what could not be sent was never answered (F9).
+        base = None
     if base is not None and look.same(a, base.actionkit) and look.same(s, base.strive):
         return FieldDecision(state)
     if base is None:

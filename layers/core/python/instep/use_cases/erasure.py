@@ -189,6 +189,12 @@ def forget(world: World, account_id: str, user_id: int, before: Record | None = 
     world.users.put({**receipt, "at": stamp(world.clock.now())})
 
 
+def is_forgotten(world: World, account_id: str, user_id: int) -> bool:
+    """Whether everything of a person was deleted, and nothing is to be deleted once more."""
+    keys = [receipt_key(user_id), erasing_key(user_id)]
+    return list(world.users.get_many(account_id, keys)) == keys[:1]
+
+
 # --- an account ---
 
 

@@ -576,7 +576,7 @@ class Batch:
         user_id, before, known = decided.user_id, decided.before, decided.known
         seen, plan, now = decided.seen, decided.plan, self._world.clock.now()
         self._queue_others(user_id, plan)
-        said = plan.writes or plan.consent or plan.evidence or plan.erase
+        said = plan.writes or plan.consent or plan.evidence or self._forgets(user_id, plan)
         if plan.record == before and not said:
             self._settled(plan.record)
             return None
@@ -595,6 +595,11 @@ class Batch:
                 self._lost(user_id)
                 return None
         return one
+
+    def _forgets(self, user_id: int, plan: Plan) -> bool:
+        """Whether there may be anything left to be deleted of somebody who is erased."""
+        account_id = self._account.account_id
+        return plan.erase and not erasure.is_forgotten(self._world, account_id, user_id)
 
     def _store_consents(self, plan: Plan) -> bool:
         return all(
