@@ -10,9 +10,11 @@ import warnings
 from pathlib import Path
 
 from bench import ROOT
+from bench.cycle_lines import cycle_lines
+from bench.cycles import cycles_of
 from bench.imports import import_ratios
 from bench.paced import Sync
-from bench.report import Line, lines_of
+from bench.report import Line, import_lines, lines_of
 
 
 def main() -> int:
@@ -35,8 +37,11 @@ def measure(people: int, seed: int, rounds: int) -> list[Line]:
     """Every figure of one run."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="No application metrics to publish")
-        ran = Sync(people, seed).run()
-    return lines_of(ran, import_ratios(rounds))
+        sync = Sync(people, seed)
+        ran = sync.run()
+        cycles = cycles_of(sync)
+        sync.close()
+    return [*lines_of(ran), *cycle_lines(cycles, ran), *import_lines(import_ratios(rounds))]
 
 
 def write(lines: list[Line], path: Path) -> None:

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 from instep.adapters.memory import MemoryStore
 from instep.use_cases.ports import Item, Page
+from tests.simulation.lanes import Functions
+from tests.simulation.loop import Task
 
 T = TypeVar("T")
 
@@ -108,3 +110,13 @@ class CountedStore:
                 )
             )
         return answer
+
+
+class CountedFunctions(Functions):
+    """Functions. `invoked`: how often any was."""
+
+    invoked = 0
+
+    def invoke(self, name: str, event: Any, on_end: Callable[[Task], None]) -> None:
+        self.invoked += 1
+        super().invoke(name, event, on_end)

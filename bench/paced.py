@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 from unittest.mock import patch
 
-from bench.counted import CountedStore, Use
+from bench.counted import CountedFunctions, CountedStore, Use
 from instep.adapters.clients import Clients, LiveProbe
 from instep.adapters.memory import MemorySecrets, MemoryStore
 from instep.domain.account import Phase
@@ -32,7 +33,7 @@ from local.twins.people import populate
 from local.twins.strive import StriveTwin
 from local.twins.zips import ZIPS
 from tests.simulation.faults import NONE, Dice
-from tests.simulation.lanes import Functions, Lane, load_handler
+from tests.simulation.lanes import Lane, load_handler
 from tests.simulation.loop import Loop, Task
 from tests.simulation.machine import SimulatedMachines
 from tests.simulation.ports import (
@@ -53,7 +54,7 @@ PASSWORD: Final = "made-up"  # noqa: S105 - of the twin
 START: Final = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 RECORDS_PER_MINUTE: Final = 1000
 WORKER_SECONDS: Final = 60
-STEP_SECONDS: Final = 120
+SECONDS: Final = {"feed": 120, "catalogue": WORKER_SECONDS, "sweep": 300}
 VISIBILITY_SECONDS: Final = 360
 BULK_WORKERS: Final = 20
 LIVE_WORKERS: Final = 10
@@ -106,7 +107,7 @@ class Sync:
             name: CountedStore(lambda: self.loop.current() is not None)
             for name in ("settings", "users", "groups")
         }
-        self.functions = Functions(wire)
+        self.functions = CountedFunctions(wire)
         self.machines = SimulatedMachines(wire, self.functions, _function)
         self.lanes = {
             "live": self._lane("live", LIVE_WORKERS),
@@ -116,7 +117,7 @@ class Sync:
         for lane in self.lanes:
             handler = load_handler("worker", self.world, {"LANE": lane})
             self.functions.add(f"worker-{lane}", handler, WORKER_SECONDS)
-        for name, seconds in (("feed", STEP_SECONDS), ("catalogue", WORKER_SECONDS)):
+        for name, seconds in SECONDS.items():
             self.functions.add(name, load_handler(name, self.world, {}), seconds)
 
     def _world(self, seed: int) -> World:
@@ -158,7 +159,7 @@ class Sync:
     # --- what happens ---
 
     def run(self) -> Ran:
-        """Everything that is counted."""
+        """The initial sync, and looks at some who have not changed."""
         world, ran = self.world, self.ran
         demo = self.sample.demo
         given = Credentials(ACTIONKIT, USERNAME, PASSWORD, demo.api_key, demo.campaign_id)
@@ -170,36 +171,40 @@ class Sync:
         with patch("instep.use_cases.sync.decide", self._decide):
             switch_on(world, ACCOUNT, "ana", Confirmation(no_new_member_automation=True))
             self._until_settled()
-        ran.first = self._uses()
+        ran.first = self.uses()
         self._count_requests()
         ran.transitions = sum(" enters " in line for line in self.loop.trace)
         self._look_again()  # what a side derived by itself is news to the first look
-        self._uses()
+        self.uses()
         actions = len(self.actionkit.actions())
         self._look_again()
-        ran.again = self._uses()
+        ran.again = self.uses()
         ran.again_wrote = len(self.actionkit.actions()) - actions
         ran.items = self.tables["users"].store.everything()
-        ran.records = self._records()
+        ran.records = self.records()
         ran.owners = self._owners()
+        return ran
+
+    def close(self) -> None:
+        """Ends what is under way."""
         self.loop.close()
         self.actionkit.close()
-        return ran
 
     def _decide(self, seen: Seen, record: Record | None, rules: Rules, now: datetime) -> Plan:
         self.ran.decisions.append((seen, record, rules, now))
         return decide(seen, record, rules, now)
 
     def _until_settled(self) -> None:
-        if not self.loop.run_until(self._settled, 3 * 86_400):
+        if not self.loop.run_until(self.settled, 3 * 86_400):
             raise AssertionError("the sync never came to an end")
 
-    def _settled(self) -> bool:
+    def settled(self) -> bool:
+        """Whether nothing is under way and nobody awaits an answer."""
         if not all(lane.empty for lane in self.lanes.values()):
             return False
         if load_account(self.world, ACCOUNT).phase is not Phase.SYNCING:
             return False
-        return not any(one.intent or one.awaits for one in self._records().values())
+        return not any(one.intent or one.awaits for one in self.records().values())
 
     def _look_again(self) -> None:
         """Looks at the first users once more."""
@@ -221,7 +226,7 @@ class Sync:
 
     # --- what was counted ---
 
-    def _uses(self) -> list[Use]:
+    def uses(self) -> list[Use]:
         """The uses since the last call."""
         uses = [use for table in self.tables.values() for use in table.uses]
         for table in self.tables.values():
@@ -235,7 +240,13 @@ class Sync:
         ran.most_in_60_seconds = self.actionkit.most_users_in_any_60_seconds()
         ran.minutes = [users for _, users in self.actionkit.users_per_minute_series()]
 
-    def _records(self) -> dict[int, Record]:
+    def requests(self) -> tuple[Counter[str], Counter[str]]:
+        """Requests to ActionKit and to Strive since the beginning, by name."""
+        counts = self.actionkit.counts()["requests"], self.strive.counts().requests
+        return Counter(counts[0]), Counter(counts[1])
+
+    def records(self) -> dict[int, Record]:
+        """Every record, by user."""
         page = self.tables["users"].store.query(ACCOUNT, "user/", None, 1_000_000)
         records = [loaded(RECORD, item) for item in page.items]
         return {record.user_id: record for record in records}
@@ -258,4 +269,8 @@ class Sync:
 
 
 def _function(name: str) -> str:
-    return {"${FeedFunctionArn}": "feed", "${CatalogueFunctionArn}": "catalogue"}[name]
+    return {
+        "${FeedFunctionArn}": "feed",
+        "${CatalogueFunctionArn}": "catalogue",
+        "${SweepFunctionArn}": "sweep",
+    }[name]

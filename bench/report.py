@@ -69,30 +69,30 @@ class Cost:
             self.writes_of[kind] = self.writes_of.get(kind, 0.0) + use.writes
 
 
-def lines_of(ran: Ran, import_ratios: Mapping[str, float]) -> list[Line]:
-    """Every figure."""
+def lines_of(ran: Ran) -> list[Line]:
+    """Every figure of the initial sync."""
+    return [*_request_lines(ran), *_table_lines(ran), *_size_lines(ran), *_run_lines(ran)]
+
+
+def import_lines(import_ratios: Mapping[str, float]) -> list[Line]:
+    """How long functions take to import."""
     return [
-        *_request_lines(ran),
-        *_table_lines(ran),
-        *_size_lines(ran),
-        *_run_lines(ran),
-        *(
-            Line(f"import of {name}, as a multiple of importing boto3", ratio)
-            for name, ratio in import_ratios.items()
-        ),
+        Line(f"import of {name}, as a multiple of importing boto3", ratio)
+        for name, ratio in import_ratios.items()
     ]
 
 
 # --- requests ---
 
 
+def is_question(name: str) -> bool:
+    """Whether such a request to ActionKit reads."""
+    return name.startswith("GET ") or name.endswith("/report/run/sql/")
+
+
 def _request_lines(ran: Ran) -> list[Line]:
     thousands = ran.users / 1000
-    asked = {
-        name: count
-        for name, count in ran.actionkit.items()
-        if name.startswith("GET ") or name.endswith("/report/run/sql/")
-    }
+    asked = {name: count for name, count in ran.actionkit.items() if is_question(name)}
     written = sum(ran.actionkit.values()) - sum(asked.values())
     lines = [
         Line("ActionKit: questions per 1000 users", sum(asked.values()) / thousands, most=30),
@@ -145,7 +145,7 @@ def _table_lines(ran: Ran) -> list[Line]:
             Line(f"table reads per {kind}", cost.reads / count),
             Line(f"table writes per {kind}, units", cost.writes / count),
             *(
-                Line(f"  of these {name}", units / count)
+                Line(f"  of these {name}, per {kind}", units / count)
                 for name, units in sorted(cost.writes_of.items())
             ),
             Line(f"table writes per {kind}, operations", cost.write_operations / count),
@@ -157,10 +157,9 @@ def _table_lines(ran: Ran) -> list[Line]:
         Line("table reads shared, per user", shared.reads / ran.users),
         Line("table writes shared, per user", shared.writes / ran.users),
         *(
-            Line(f"  of these {name}", units / ran.users)
+            Line(f"  of these shared {name}", units / ran.users)
             for name, units in sorted(shared.writes_of.items())
         ),
-        Line("index reads, per user", shared.index_reads / ran.users),
     ]
     again = costs(ran.again, ran)
     own = [cost for kind, cost in again.items() if kind != SHARED]
