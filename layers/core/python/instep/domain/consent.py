@@ -25,8 +25,8 @@ CONFIRM: Final = timedelta(minutes=20)
 """A consent write that is not read back by then has failed (F11.6)."""
 CLOCK_SKEW: Final = timedelta(minutes=15)
 SAME_WRITE: Final = CLOCK_SKEW + timedelta(minutes=1)
-"""How far from each other the time when we decided to write and the time that Strive gives the write
-may be: a worker lives for a minute."""
+"""How far apart the time of a decision and the time that Strive gives the write may be: a worker
+lives for a minute."""
 WARNINGS: Final = frozenset(
     {
         Warning.OPT_IN_CLEARED,
