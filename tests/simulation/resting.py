@@ -468,7 +468,7 @@ class _Resting:
             tables[name] = [(str(one["item"]), str(one)) for one in everything]
         told = "\n".join(self._looked_at())
         for user_id, values in self.ledger.erased.items():
-            for value in set(values) - self._of_other_members(user_id):
+            for value in set(values) - self._of_other_members(user_id) - self._of_strays():
                 if value in told:
                     yield f"erased user {user_id}: {value!r} was told"
                 for table, items in tables.items():
@@ -486,6 +486,14 @@ class _Resting:
             if self.ledger.links.get(member_id, {}).keys() - {user_id}
             for state in history.since(0)
             for value in state["values"].values()
+        }
+
+    def _of_strays(self) -> set[str]:
+        """Who was made in the place of somebody that was gone just then has their email (U6)."""
+        return {
+            state["values"]["email"]
+            for user_id in self.ledger.strays
+            for state in self.ledger.users[user_id].since(0)
         }
 
     def _looked_at(self) -> list[str]:
