@@ -38,7 +38,7 @@ def _idle_lines(cycles: Cycles) -> list[Line]:
     return [
         Line("idle account: statements to ActionKit", usual.actionkit.total(), most=3),
         Line("idle account: requests to Strive", usual.strive.total(), most=9),
-        Line("idle account: table reads", sum(one.reads for one in usual.uses)),
+        Line("idle account: reads of tables and indexes", _read(usual)),
         Line("idle account: table writes of the pace", of_pace),
         Line("idle account: other table writes", sum(writes.values()), most=0),
         Line("idle account: other table writes in an hour", hour.total() - hour["pace"], most=4),
@@ -57,7 +57,7 @@ def _first_lines(cycles: Cycles, ran: Ran) -> list[Line]:
     questions = sum(count for name, count in option.actionkit.items() if is_question(name))
     return [
         Line("first cycle: looks per 1000 users", first.looks * 1000 / ran.users),
-        Line("first cycle: table reads per user", sum(use.reads for use in first.uses) / ran.users),
+        Line("first cycle: reads of tables and indexes per user", _read(first) / ran.users),
         Line("changed option: questions to ActionKit per 1000 linked", questions * 1000 / linked),
         Line("changed option: table writes per linked user", _written(option).total() / linked),
         Line("changed option: index writes per linked user", indexed / linked),
@@ -72,7 +72,7 @@ def _working_lines(cycles: Cycles) -> list[Line]:
     asked = sum(count for name, count in one.strive.items() if name.startswith("GET "))
     writes = _written(one)
     indexed = sum(use.index_writes for use in one.uses)
-    reads = sum(use.reads for use in one.uses)
+    reads = _read(one)
     return [
         Line("users changed in a cycle", changed),
         Line("changed user: named by messages, times", one.looks / changed),
@@ -80,7 +80,7 @@ def _working_lines(cycles: Cycles) -> list[Line]:
         Line("changed user: writes to ActionKit", (one.actionkit.total() - questions) / changed),
         Line("changed user: questions to Strive", asked / changed),
         Line("changed user: writes to Strive", (one.strive.total() - asked) / changed),
-        Line("changed user: table reads", reads / changed),
+        Line("changed user: reads of tables and indexes", reads / changed),
         Line("changed user: table writes, units", writes.total() / changed),
         *(
             Line(f"  of these {name}, per changed user", units / changed)
@@ -89,7 +89,7 @@ def _working_lines(cycles: Cycles) -> list[Line]:
         Line("changed user: index writes, units", indexed / changed),
         Line("changed user: table and index writes", (writes.total() + indexed) / changed,
              most=MOST_WRITES),
-        Line("cycle with changes: table reads", reads),
+        Line("cycle with changes: reads of tables and indexes", reads),
         Line("cycle with changes: table writes but those of users",
              sum(units for name, units in writes.items() if name not in USERS_OWN)),
         Line("cycle with changes: buckets noted", _noted(one.uses)),
@@ -118,11 +118,11 @@ def _after_lines(cycles: Cycles) -> list[Line]:
         Line("cycle after changes: table writes of users", done, most=0),
         Line("cycle after changes: table writes of cursors, sums and checksums", noted),
         Line("cycle after changes: other table writes", writes.total() - done - noted),
-        Line("cycle after changes: table reads", sum(use.reads for use in one.uses)),
+        Line("cycle after changes: reads of tables and indexes", _read(one)),
         Line("cycle after changes: state transitions of the run", one.transitions["run"]),
         Line("cycles after changes until one finds nothing", len(cycles.after), most=2),
-        Line("tick within 40 minutes of changes: table reads",
-             sum(use.reads for use in cycles.after[-1].uses)),
+        Line("tick within 40 minutes of changes: reads of tables and indexes",
+             _read(cycles.after[-1])),
     ]  # fmt: skip
 
 
@@ -141,6 +141,11 @@ def _size_lines(cycles: Cycles) -> list[Line]:
             Line(f"{kind} item, bytes: most", max(sizes)),
         ]
     return lines
+
+
+def _read(cycle: Cycle) -> float:
+    """Units read from tables and indexes."""
+    return sum(use.reads + use.index_reads for use in cycle.uses)
 
 
 def _written(cycle: Cycle) -> Counter[str]:

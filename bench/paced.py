@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from bench.counted import CountedFunctions, CountedStore, Use
 from instep.adapters.clients import Clients, LiveProbe
-from instep.adapters.memory import MemorySecrets, MemoryStore
+from instep.adapters.memory import MemorySecrets
 from instep.domain.account import Phase
 from instep.domain.decide import decide
 from instep.domain.plan import Plan, Seen
@@ -103,10 +103,13 @@ class Sync:
         self.actionkit = ActionKitTwin(now, chance, password=PASSWORD, zips=ZIPS)
         self.strive = StriveTwin(now, chance)
         self.sample = populate(self.actionkit, self.strive, people, chance, now())
-        self.tables = {
-            name: CountedStore(lambda: self.loop.current() is not None)
-            for name in ("settings", "users", "groups")
-        }
+        self.tables, self.indexes = (
+            {
+                name: CountedStore(lambda: self.loop.current() is not None)
+                for name in ("settings", "users", "groups")
+            }
+            for _ in range(2)
+        )
         self.functions = CountedFunctions(wire)
         self.machines = SimulatedMachines(wire, self.functions, _function)
         self.lanes = {
@@ -124,7 +127,7 @@ class Sync:
         wire, url = self.wire, f"https://{STRIVE}"
         transport = SimulatedTransport(wire, {ACTIONKIT: self.actionkit, STRIVE: self.strive})
         tables = {
-            name: SimulatedStore(wire, name, table, MemoryStore())
+            name: SimulatedStore(wire, name, table, self.indexes[name])
             for name, table in self.tables.items()
         }
         secrets = SimulatedSecrets(wire, MemorySecrets())
@@ -228,9 +231,10 @@ class Sync:
 
     def uses(self) -> list[Use]:
         """The uses since the last call."""
-        uses = [use for table in self.tables.values() for use in table.uses]
-        for table in self.tables.values():
-            table.uses.clear()
+        stores = [*self.tables.values(), *self.indexes.values()]
+        uses = [use for store in stores for use in store.uses]
+        for store in stores:
+            store.uses.clear()
         return uses
 
     def _count_requests(self) -> None:

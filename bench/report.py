@@ -160,6 +160,7 @@ def _table_lines(ran: Ran) -> list[Line]:
             Line(f"  of these shared {name}", units / ran.users)
             for name, units in sorted(shared.writes_of.items())
         ),
+        Line("index reads, per user", shared.index_reads / ran.users),
     ]
     again = costs(ran.again, ran)
     own = [cost for kind, cost in again.items() if kind != SHARED]
