@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from instep.domain.account import Account
 from instep.domain.consent import overridden_refusal
-from instep.domain.decide import decide, eligible
+from instep.domain.decide import decide
 from instep.domain.intent import (
     Done,
     intent_of,
@@ -27,13 +27,12 @@ from instep.domain.intent import (
     sync_ids,
 )
 from instep.domain.pace import Lane
-from instep.domain.people import Member, Rival, Side
-from instep.domain.phone import choose_number, numbers_of
+from instep.domain.people import Member, Side
 from instep.domain.plan import Change, Plan, Seen
-from instep.domain.record import Intent, NumberConsent, Record, Status
-from instep.domain.rules import Kind, Option
+from instep.domain.record import Intent, Record, Status
+from instep.domain.rules import Kind
 from instep.use_cases import erasure, newcomers
-from instep.use_cases.accounts import change_account, find_account
+from instep.use_cases.accounts import find_account
 from instep.use_cases.brake import Brake, Decided
 from instep.use_cases.broken import check_mappings
 from instep.use_cases.confirming import CONFIRM, await_answers
@@ -47,22 +46,17 @@ from instep.use_cases.errors import (
     Unauthorised,
     Unavailable,
 )
+from instep.use_cases.looking import TURN_SECONDS, Looking
 from instep.use_cases.off_switch import stop_for_credentials
-from instep.use_cases.pacing import HTTP_LEASE_SECONDS, Grant, Pacer
-from instep.use_cases.ports import Act, ActionKit, ActionKitLook, Gone, Item, Strive
+from instep.use_cases.pacing import Grant, Pacer
+from instep.use_cases.ports import Act, Item
 from instep.use_cases.records import People
 from instep.use_cases.runs import add_tallies, change_run, find_run, still_open, ticked_off
-from instep.use_cases.work import ERASE, RECREATE, Work, put_work
+from instep.use_cases.work import Work, later_seconds, put_work
 from instep.use_cases.world import World
 
 T = TypeVar("T")
 
-TURN_SECONDS = 6
-"""How long a worker waits for its turn before it puts its work back on the lane."""
-FEW_SHARERS = 5
-MANY_SHARERS = 50
-"""Of those who share a number with a user looked at alone, the lowest fifty ids are read."""
-MANY_TRIES = 3
 CATALOGUE_SECONDS = 30
 RELEASE_SECONDS = 30
 """How long a plan that gives up a claim may take, before others are looked at because of it."""
@@ -122,11 +116,6 @@ def _still_open(world: World, work: Work) -> Work:
     return replace(work, user_ids=still_open(run, work))
 
 
-def later_seconds(tries: int) -> float:
-    """How long to leave a failing side, or an awaited answer, alone: 15 s, doubling to 10 min."""
-    return float(min(600, 15 * 2 ** min(tries, 6)))
-
-
 @dataclass(slots=True)
 class Applying:
     """One user whose plan is being carried out.
@@ -155,7 +144,6 @@ class Batch:
     def __init__(self, world: World, account: Account, work: Work, lane: Lane) -> None:
         self._world = world
         self._account = account
-        self._rules = account.rules()
         self._work = work
         self._lane = lane
         self._people = People(world, account.account_id)
@@ -164,72 +152,31 @@ class Batch:
             seconds=world.limits.worker_seconds - SPARE_SECONDS
         )
         self._statuses: dict[int, Status] = {}
-        self._again: dict[int, float] = {}
-        self._consents: dict[str, tuple[NumberConsent, int]] = {}
         self._entries: list[Item] = []
         self._acted: list[int] = []
         self._confirm: list[int] = []
-        self._member_holders: Mapping[int, int] = {}
-        self._alone: list[int] = []
-        self._begun: frozenset[int] = frozenset()
         self._brake = Brake(world, account, work)
         self._changes: Counter[str] = Counter()
 
     def run(self) -> None:
         """Raises NotAdmitted, AccountStopped, Unauthorised, Busy or Unavailable if nothing was
         done; what was done for some users by then is settled or behind an intent."""
-        self._actionkit: ActionKit = self._world.actionkit(self._account, self._lane)
-        self._strive: Strive = self._world.strive(self._account)
-        looked = self._look()
-        if looked is None:
+        self._looking = Looking(self._world, self._account, self._work, self._lane)
+        if not self._looking.look():
             self._halve()
             return
-        grant, user_ids, records, look = looked
-        rest = [one for one in self._work.user_ids if one not in self._begun]
-        user_ids = self._without_stale(user_ids, records, look)
-        seen = self._look_at_strive(user_ids, records, look, grant)
+        self._rules, self._again = self._looking.rules, self._looking.again
+        self._actionkit, self._strive = self._looking.actionkit, self._looking.strive
+        grant = self._looking.grant
         try:
-            applying = self._decide_all(seen, records, look)
+            applying = self._decide_all()
             self._write_actionkit(applying, grant)
         finally:
-            if self._keeps:
+            if self._looking.keeps:
                 self.pacer.settle(grant)
         self._write_strive(applying)
         self._settle_all(applying)
-        self._finish(rest)
-
-    # --- look ---
-
-    def _look(self) -> tuple[Grant, list[int], dict[int, Record], ActionKitLook] | None:
-        """Reads our records, then ActionKit. Those who share a number with the users are records
-        too (A3): room for some is part of the grant. None: there were more than that."""
-        alone = len(self._work.user_ids) == 1
-        last = alone and self._work.tries > 0
-        room = MANY_SHARERS if last else max(FEW_SHARERS, len(self._work.user_ids) // 10)
-        grant, turn = self._take_turn(room)
-        self._begun = frozenset(turn)
-        try:
-            records = self._people.records(turn)
-            user_ids = self._without_busy(turn, records)
-            spare = grant.records - len(turn)
-            look = self._look_at_actionkit(user_ids, records, spare)
-        except BaseException:
-            self.pacer.settle(grant)
-            raise
-        if look is None or (look.sharers and len(look.sharers) >= spare and not last):
-            self.pacer.settle(grant)
-            return None
-        return grant, user_ids, records, look
-
-    def _take_turn(self, sharers: int) -> tuple[Grant, list[int]]:
-        """A grant, and whom it is for; the others have to wait for the next one."""
-        user_ids = list(self._work.user_ids)
-        sql = self._account.connection is None or self._account.connection.actionkit_reads == "sql"
-        lease = HTTP_LEASE_SECONDS if sql else self._world.limits.worker_seconds
-        grant = self.pacer.take(len(user_ids) + sharers, TURN_SECONDS, lease)
-        least = max(1, min(FEW_SHARERS, grant.records // 4))
-        spare = min(sharers, max(least, grant.records - len(user_ids)))
-        return grant, user_ids[: max(1, grant.records - spare)]
+        self._finish()
 
     def _halve(self) -> None:
         """More people share a number than there was room for: each half is looked at by itself,
@@ -239,241 +186,21 @@ class Batch:
         for some in (user_ids[:half], user_ids[half:]):
             put_work(self._world, self._lane, self._work, some)
 
-    def _without_busy(self, user_ids: list[int], records: Mapping[int, Record]) -> list[int]:
-        """Leaves out users with a plan under way: two plans never meet (U10)."""
-        now = self._world.clock.now()
-        free = []
-        for user_id in user_ids:
-            record = records.get(user_id)
-            if record is not None and record.intent and record.intent.expires_at > now:
-                self._look_again(user_id, (record.intent.expires_at - now).total_seconds() + 1)
-            else:
-                free.append(user_id)
-        return free
+    # --- decide ---
 
-    def _look_at_actionkit(
-        self, user_ids: list[int], records: Mapping[int, Record], max_sharers: int
-    ) -> ActionKitLook | None:
-        """None where ActionKit refuses the statement, as it does with an answer too long."""
-        self._at = self._world.clock.now()
-        names = [self._rules.opt_in_userfield]
-        names += [m.actionkit_field for m in self._rules.mappings if m.kind is Kind.CUSTOM]
-        marks = [
-            mark
-            for user_id in user_ids
-            if (record := records.get(user_id)) and record.intent
-            for mark in sync_ids(record.intent.intent_id)
-        ]
-        if not user_ids:
-            return ActionKitLook(0, {})
-        # Who has no claim can lose a number to a lower id alone (U2).
-        unclaimed = [
-            user_id
-            for user_id in user_ids
-            if (record := records.get(user_id)) is None
-            or (record.number is None and record.member_id is None and record.intent is None)
-        ]
-        try:
-            return self._actionkit.look(user_ids, names, marks, max_sharers, unclaimed)
-        except Rejected:
-            if len(self._work.user_ids) == 1:
-                raise
-            return None
-
-    def _without_stale(
-        self, user_ids: list[int], records: Mapping[int, Record], look: ActionKitLook
-    ) -> list[int]:
-        """Leaves out users whose record knows of a later action than the look: it is stale. Who is
-        not shown at all is asked about by id, which is never stale."""
-        fresh = []
-        for user_id in user_ids:
-            record = records.get(user_id)
-            shown = user_id in look.users
-            if shown and record is not None and self._is_behind(record.watermark, look):
-                self._look_again(user_id, later_seconds(self._work.tries))
-            else:
-                fresh.append(user_id)
-        if len(fresh) < len(user_ids) and not self._account.sql_lags:
-            change_account(
-                self._world, self._account.account_id, lambda one: replace(one, sql_lags=True)
-            )
-        return fresh
-
-    def _is_behind(self, watermark: int, look: ActionKitLook) -> bool:
-        """Whether the look is older than an action of ours: if it is so again and again, perhaps
-        that action was deleted, and with it the highest id."""
-        if watermark <= look.watermark:
-            return False
-        return self._work.tries < MANY_TRIES or self._actionkit.has_action(watermark)
-
-    def _look_at_strive(
-        self,
-        user_ids: list[int],
-        records: Mapping[int, Record],
-        look: ActionKitLook,
-        grant: Grant,
-    ) -> dict[int, Seen]:
-        """The members, and what else decides. As soon as it is known whom ActionKit may have to be
-        told about, the grant for all others is settled."""
-        numbers, shown, crowded = self._numbers(records, look)
-        self._keeps = False
-        try:
-            concerned_numbers = {*numbers.values(), *_drafted(records.values())}
-            matched = self._strive.members_by_number(sorted(concerned_numbers))
-            members = {member.member_id: member for member in matched.values()}
-            links = {
-                user_id: member_id
-                for user_id in user_ids
-                if (member_id := _link(records.get(user_id), matched)) is not None
-            }
-            bequests = self._bequests(user_ids, look)
-            for one, left in bequests.items():
-                mine = records.get(one)
-                if left.member_id and (mine is None or not (mine.member_id or mine.intent)):
-                    links[one] = left.member_id
-            missing = sorted(set(links.values()) - members.keys())
-            members |= self._strive.members_by_id(missing) if missing else {}
-            concerned = [one for one in user_ids if one in links or numbers.get(one) in matched]
-            self._keeps = bool(concerned)
-        finally:
-            keep = len(concerned) if self._keeps else 0
-            read = len(look.users) + len(look.sharers)
-            self.pacer.settle(grant, keep, self._world.limits.worker_seconds, read)
-        member_ids = sorted(members)
-        events = self._strive.events(member_ids) if member_ids else {}
-        timed = any(one.option is Option.TWO_WAY for one in self._rules.mappings)
-        changes = self._strive.changes(member_ids) if member_ids and timed else {}
-        closed = frozenset(one.group_id for one in self._strive.groups() if one.flow_id is not None)
-        self._rules = replace(self._rules, closed_groups=closed)
-        further = {
-            one: numbers_of(user, self._rules, records.get(one)) for one, user in look.users.items()
-        }
-        for one in user_ids:
-            kept = records.get(one)
-            further[one] = further.get(one, frozenset()) | (_kept_numbers(kept) if kept else set())
-        by_member = {one.phone_number for one in members.values()}
-        claimed = sorted({*numbers.values(), *by_member})
-        every = sorted({*claimed, *(one for some in further.values() for one in some)})
-        # In this order: a number is claimed before its member, so a held member with a free number
-        # is never seen of a claim under way.
-        member_holders = self._people.member_holders(member_ids)
-        holders = self._people.number_holders(claimed)
-        self._member_holders = member_holders
-        lost = self._lost_holders(holders, records, shown)
-        self._consents = self._people.consents(every)
-        seen = {}
-        for user_id in user_ids:
-            number = numbers.get(user_id)
-            free = holders.get(number or "") is None or number in lost
-            if user_id in crowded and user_id not in links and free:
-                self._alone.append(user_id)
-                continue
-            linked = members.get(links[user_id]) if user_id in links else None
-            at_number = matched.get(number) if number else None
-            concerning = {*further.get(user_id, ()), *([linked.phone_number] if linked else ())}
-            rivals = [one for other in sorted(concerning) for one in shown.get(other, ())]
-            seen[user_id] = Seen(
-                at=self._at,
-                user=look.users.get(user_id),
-                linked=linked,
-                matched=at_number,
-                rivals=tuple(one for one in rivals if one.user_id != user_id),
-                holder=holders.get(number) if number else None,
-                holder_lost=number in lost,
-                linked_holder=holders.get(linked.phone_number) if linked else None,
-                member_holder=member_holders.get(at_number.member_id) if at_number else None,
-                consent=self._consent(number),
-                linked_consent=self._consent(linked.phone_number if linked else None),
-                other_consents={one: self._consent(one) for one in further.get(user_id, ())},
-                events=_of_both(events, linked, at_number),
-                changes=_of_both(changes, linked, at_number),
-                recreate=self._work.cause == RECREATE,
-                erase=self._work.cause == ERASE,
-                bequest=bequests.get(user_id),
-            )
-        return self._with_endings(seen, records, look)
-
-    def _numbers(
-        self, records: Mapping[int, Record], look: ActionKitLook
-    ) -> tuple[dict[int, str], dict[str, list[Rival]], frozenset[int]]:
-        """The chosen number of each user of the batch, of each number all who chose it, and the
-        users whose number so many have that those are not known."""
-        numbers: dict[int, str] = {}
-        crowded: set[int] = set()
-        shown: dict[str, list[Rival]] = {}
-        others = {one.user_id: one for one in look.sharers}
-        kept = {**self._people.records(others), **records} if others else records
-        for user_id, user in sorted({**others, **look.users}.items()):
-            record = kept.get(user_id)
-            choice = choose_number(user, self._rules, record)
-            number = choice.number
-            if number is None:
-                continue
-            if user_id in look.users:
-                numbers[user_id] = number
-                if choice.phone is not None and choice.phone.phone_id in look.crowded:
-                    crowded.add(user_id)
-            # Who is never linked again does not win a number either.
-            ended = user_id in look.merged or (record and record.status is Status.ERASED)
-            rival = Rival(user_id, number, not ended and eligible(user, self._rules))
-            shown.setdefault(number, []).append(rival)
-        return numbers, shown, frozenset(crowded)
-
-    def _with_endings(
-        self, seen: dict[int, Seen], records: Mapping[int, Record], look: ActionKitLook
-    ) -> dict[int, Seen]:
-        """With who was merged into whom, as far as a merge names it, and who is gone of those whom
-        the look did not show: a read by id says whether there is anybody (U3)."""
-        gone = {one: Gone(look.merged[one]) for one in seen if one in look.merged}
-        for user_id in [one for one, each in seen.items() if each.user is None]:
-            known = user_id in records or seen[user_id].bequest or seen[user_id].erase
-            if not known:
-                del seen[user_id]
-            elif user_id not in gone:
-                found = self._actionkit.find_gone(user_id)
-                if found is not None:
-                    gone[user_id] = found
-                elif not seen[user_id].erase:
-                    self._look_again(user_id, later_seconds(self._work.tries))
-                    del seen[user_id]
-        heirs = self._people.records(
-            {one.merged_into for one in gone.values() if one.merged_into is not None}
-        )
-        for user_id, how in gone.items():
-            if user_id not in seen:
-                continue
-            if how.merged_into is None:
-                seen[user_id] = replace(seen[user_id], deleted=True)
-            else:
-                heir = heirs.get(how.merged_into)
-                seen[user_id] = replace(seen[user_id], merged_into=how.merged_into, heir=heir)
-        return seen
-
-    def _bequests(self, user_ids: Iterable[int], look: ActionKitLook) -> dict[int, Record]:
-        """For users into whom others were merged the record of one of these that still has a link:
-        of several the lowest id."""
-        wanted = set(user_ids)
-        losers = {one: into for one, into in look.merged.items() if into in wanted}
-        found: dict[int, Record] = {}
-        for loser, record in sorted(self._people.records(losers).items() if losers else ()):
-            if record.member_id is not None:
-                found.setdefault(losers[loser], record)
-        return found
-
-    def _decide_all(
-        self, seen: Mapping[int, Seen], records: Mapping[int, Record], look: ActionKitLook
-    ) -> list[Applying]:
+    def _decide_all(self) -> list[Applying]:
         """Decides each user, holds what may be an accident (A6), and stores an intent for each
         whose plan writes to either side."""
+        records = self._looking.records
         decided = [
             one
-            for user_id, each in seen.items()
-            if (one := self._decide(user_id, records.get(user_id), each, look)) is not None
+            for user_id, seen in self._looking.seen.items()
+            if (one := self._decide(user_id, records.get(user_id), seen)) is not None
         ]
         decided = self._without_broken(decided)
         decided = self._brake.checked(decided, self._rules)
         for user_id in self._brake.again:
-            self._look_again(user_id, 1)
+            self._looking.look_again(user_id, 1)
         begun = [self._begin(one) for one in decided]
         return [one for one in begun if one is not None]
 
@@ -493,49 +220,16 @@ class Batch:
         left = []
         for one in decided:
             if broken & {write.field_id for write in one.plan.field_writes}:
-                self._look_again(one.user_id, 1)
+                self._looking.look_again(one.user_id, 1)
             else:
                 left.append(one)
         return left
 
-    def _consent(self, number: str | None) -> NumberConsent:
-        return self._consents[number][0] if number in self._consents else NumberConsent()
-
-    def _consent_version(self, number: str) -> int:
-        return self._consents[number][1] if number in self._consents else 0
-
-    def _lost_holders(
-        self,
-        holders: Mapping[str, int],
-        records: Mapping[int, Record],
-        shown: Mapping[str, list[Rival]],
-    ) -> set[str]:
-        """Numbers whose holder has no link, no plan under way, and was seen ineligible or no
-        longer with the number: such a claim may be taken over (U2)."""
-        others = sorted({holder for holder in holders.values() if holder not in records})
-        known = {**records, **self._people.records(others)} if others else records
-        now = self._world.clock.now()
-        lost = set()
-        for number, holder in holders.items():
-            record = known.get(holder)
-            linked = record is not None and record.member_id is not None
-            planned = record is not None and record.intent and record.intent.expires_at > now
-            entitled = any(
-                rival.user_id == holder and rival.eligible for rival in shown.get(number, ())
-            )
-            if not (linked or planned or entitled):
-                lost.add(number)
-        return lost
-
-    # --- decide ---
-
-    def _decide(
-        self, user_id: int, before: Record | None, seen: Seen, look: ActionKitLook
-    ) -> Decided | None:
+    def _decide(self, user_id: int, before: Record | None, seen: Seen) -> Decided | None:
         now = self._world.clock.now()
         known = before
         if before is not None and before.intent is not None:
-            known = self._recovered(before, before.intent, seen, look, now)
+            known = self._recovered(before, before.intent, seen, now)
         if known is None and seen.user is None:
             known = Record(user_id)  # Gone or erased before anybody looked.
         plan = decide(seen, known, self._rules, now)
@@ -544,16 +238,11 @@ class Batch:
             return None
         return Decided(user_id, before, known, seen, plan)
 
-    def _recovered(
-        self, record: Record, intent: Intent, seen: Seen, look: ActionKitLook, now: datetime
-    ) -> Record:
+    def _recovered(self, record: Record, intent: Intent, seen: Seen, now: datetime) -> Record:
         """The record without the intent of a worker that is dead; what that worker wrote is put
         into the history, under the intent's own key."""
-        found = {
-            mark: look.actions_found[mark]
-            for mark in sync_ids(intent.intent_id)
-            if mark in look.actions_found
-        }
+        shown = self._looking.actions_found
+        found = {mark: shown[mark] for mark in sync_ids(intent.intent_id) if mark in shown}
         recovered = recover(record, seen, found, now)
         changes = recovered_changes(record, seen, found)
         if changes:
@@ -603,7 +292,7 @@ class Batch:
 
     def _store_consents(self, plan: Plan) -> bool:
         return all(
-            self._people.store_consent(number, consent, self._consent_version(number))
+            self._people.store_consent(number, consent, self._looking.consent_version(number))
             for number, consent in plan.consent.items()
         )
 
@@ -617,7 +306,7 @@ class Batch:
         member_id = plan.record.member_id
         if member_id is None or (one.over is not None and one.over.member_id == member_id):
             return True
-        holder = self._member_holders.get(member_id)
+        holder = self._looking.member_holders.get(member_id)
         return holder in (None, one.user_id, plan.take_over) and self._people.claim_member(
             member_id, one.user_id, holder
         )
@@ -625,7 +314,7 @@ class Batch:
     def _lost(self, user_id: int) -> None:
         """A condition was lost: somebody else came between. Looked at again, never dropped."""
         self._world.watch.count("conditions_lost")
-        self._look_again(user_id, 1)
+        self._looking.look_again(user_id, 1)
 
     # --- apply: Strive ---
 
@@ -857,7 +546,7 @@ class Batch:
             self._counted(one.known, stored)
             self._settled(stored, acted=bool(one.done.actions))
             if one.done.refusal_restored:
-                self._look_again(one.user_id, 1)
+                self._looking.look_again(one.user_id, 1)
 
     def _counted(self, before: Record | None, stored: Record) -> None:
         """How many users have each status, once the initial sync has counted them (A4)."""
@@ -884,13 +573,13 @@ class Batch:
         if one.over is not None:
             plain = replace(one.known or Record(one.user_id), intent=None)
             self._people.store(plain, one.over)
-        self._look_again(one.user_id, delay_seconds)
+        self._looking.look_again(one.user_id, delay_seconds)
 
     def _leave(self, one: Applying, applying: list[Applying]) -> None:
         """Leaves the intent where nobody knows whether a write happened: when it has expired, a
         fresh look finds out."""
         applying.remove(one)
-        self._look_again(one.user_id, self._expiry_seconds(one))
+        self._looking.look_again(one.user_id, self._expiry_seconds(one))
 
     def _expiry_seconds(self, one: Applying) -> float:
         return (one.intent.expires_at - self._world.clock.now()).total_seconds() + 1
@@ -923,17 +612,14 @@ class Batch:
 
     # --- finish ---
 
-    def _look_again(self, user_id: int, delay_seconds: float) -> None:
-        self._again[user_id] = max(delay_seconds, self._again.get(user_id, 0))
-
     def _queue_others(self, user_id: int, plan: Plan) -> None:
         """Puts others who are concerned by a plan on the lane, before it is carried out: so they
         are looked at even if this worker dies; where a claim becomes free, not before it is. A plan
         that frees no claim and learned nothing of a number changes nothing for others: who is in
         the same batch is decided on the same look anyway."""
         if user_id in plan.look_again:
-            self._look_again(user_id, 1)
-        known = frozenset() if plan.release or plan.consent else self._begun
+            self._looking.look_again(user_id, 1)
+        known = frozenset() if plan.release or plan.consent else self._looking.begun
         again = {*plan.look_again}
         if plan.release:
             # Whoever has a number that becomes free, though this look did not ask for it (U2).
@@ -946,8 +632,9 @@ class Batch:
         other = replace(self._work, run_id="", batch=0, tries=-1)
         put_work(self._world, self._lane, other, others, RELEASE_SECONDS if plan.release else 1)
 
-    def _finish(self, rest: list[int]) -> None:
+    def _finish(self) -> None:
         """Puts back who is to be looked at again, and ticks off the others in their run."""
+        rest = [one for one in self._work.user_ids if one not in self._looking.begun]
         self._store_entries()
         self._brake.settle(self._statuses.keys() - self._again.keys())
         if self._changes:
@@ -959,7 +646,7 @@ class Batch:
             by_delay.setdefault(max(1, round(delay)), []).append(user_id)
         for seconds, user_ids in sorted(by_delay.items()):
             put_work(self._world, self._lane, back, user_ids, seconds)
-        for user_id in self._alone:
+        for user_id in self._looking.alone:
             put_work(self._world, self._lane, back, [user_id])
         if self._acted:
             await_answers(self._world, self._work, self._acted, 0)
@@ -972,40 +659,13 @@ class Batch:
     def _tick(self, rest: list[int]) -> None:
         now = self._world.clock.now()
         done = {k: v for k, v in self._statuses.items() if k not in self._again}
-        again: Iterable[int] = [*self._again, *self._alone, *rest]
+        again: Iterable[int] = [*self._again, *self._looking.alone, *rest]
         change_run(
             self._world,
             self._account.account_id,
             self._work.run_id,
             lambda run: ticked_off(run, self._work, done, again, now),
         )
-
-
-def _drafted(records: Iterable[Record]) -> list[str]:
-    """Numbers of members whose creation is under way."""
-    return [one.intent.create.number for one in records if one.intent and one.intent.create]
-
-
-def _kept_numbers(record: Record) -> set[str]:
-    """The numbers that a record knows of, whatever ActionKit shows by now."""
-    draft = record.intent.create if record.intent else None
-    return {one for one in (record.number, record.phone, draft and draft.number) if one}
-
-
-def _link(record: Record | None, matched: Mapping[str, Member]) -> int | None:
-    """The member a record is linked to, or that a plan under way links it to or creates."""
-    if record is None or record.member_id is not None or record.intent is None:
-        return None if record is None else record.member_id
-    if record.intent.create is None:
-        return record.intent.member_id
-    member = matched.get(record.intent.create.number)
-    return None if member is None else member.member_id
-
-
-def _of_both(rows: Mapping[int, tuple[T, ...]], *members: Member | None) -> tuple[T, ...]:
-    """The rows of the linked and of the matched member."""
-    member_ids = dict.fromkeys(one.member_id for one in members if one is not None)
-    return tuple(row for member_id in member_ids for row in rows.get(member_id, ()))
 
 
 def acts_of(one: Applying, page: str, opt_in_userfield: str) -> list[Act]:

@@ -79,6 +79,11 @@ def work_of(body: Mapping[str, Any]) -> Work:
     )
 
 
+def later_seconds(tries: int) -> float:
+    """How long to leave a failing side, or an awaited answer, alone: 15 s, doubling to 10 min."""
+    return float(min(600, 15 * 2 ** min(tries, 6)))
+
+
 def put_work(
     world: World, lane: Lane, work: Work, user_ids: Sequence[int], delay_seconds: float = 0
 ) -> None:
