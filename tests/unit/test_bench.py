@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from bench import ROOT
 from bench.__main__ import write
 from bench.cycle_lines import cycle_lines
 from bench.cycles import Cycles, cycles_of
@@ -116,6 +118,13 @@ def test_every_bound_that_holds_for_any_size_is_kept(figures: dict[str, Line]) -
     small = ("changed user: table and index writes", "ActionKit: questions per 1000 users")
     missed = [name for name, line in figures.items() if not line.kept and name not in small]
     assert missed == []
+
+
+def test_every_kind_of_item_stands_in_the_page_of_tables(cycles: Cycles) -> None:
+    page = (ROOT / "docs" / "tables.md").read_text()
+    kinds = {one["item"].split("/")[0] for one in cycles.items}
+    assert {"user", "cursors", "sums", "checksums", "run", "pace"} <= kinds
+    assert [kind for kind in sorted(kinds) if not re.search(rf"`{kind}[/`]", page)] == []
 
 
 def test_a_missed_bound_shows(tmp_path: Path) -> None:
