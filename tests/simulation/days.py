@@ -131,5 +131,8 @@ def _strive(rng: random.Random, drawn: StriveUnknowns) -> StriveUnknowns:
         "deletions_leave_logs": chance() < 0.8,
         "microseconds": chance() < 0.3,
     }
+    shown = ("custom_changes_move_updated_at", "custom_values_table", "change_log_table")
+    if not any(wanted[one] for one in shown):  # then nothing tells of a custom value (docs)
+        wanted["change_log_table"] = True
     known = {one.name for one in fields(drawn)}
     return replace(drawn, **{name: value for name, value in wanted.items() if name in known})

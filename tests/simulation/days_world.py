@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import cast
+from typing import Any, cast
 from unittest.mock import patch
 
 from instep.domain.account import core_mappings
@@ -34,6 +34,7 @@ class DaysSimulation(Simulation):
 
     def __init__(self, days: Days, profile: Profile = NONE) -> None:
         self.days = days
+        self.disturbed = profile != NONE
         super().__init__(days.story, profile)
         self.ledger = Ledger(self.loop, days, self.actionkit, cast(WatchedStrive, self.strive))
         for mapping in core_mappings():
@@ -52,6 +53,8 @@ class DaysSimulation(Simulation):
         self._gaps = list(days.ticks)
         self.most_calls = MOST_CALLS
         self.quiet_ticks: int | None = None
+        self._begin = self.machines.begin
+        self.machines.begin = self._begun  # type: ignore[method-assign]
 
     def _choose(self, name: str, value: object) -> None:
         self.ledger.choosing(self.ledger.options, name, value)
@@ -93,6 +96,16 @@ class DaysSimulation(Simulation):
             for name, value in (("LEAST", most), ("threshold", lambda linked: most)):
                 stack.enter_context(patch(f"instep.use_cases.holds.{name}", value))
             yield
+
+    def _begun(self, machine: str, name: str, payload: Any) -> str:
+        """Runs of one account never overlap: none begins while another is at work (U3)."""
+        if machine == "account-sync" and "-sync-" in name:
+            for other in self.machines.executions.values():
+                same = other.payload.get("run_id") == payload["run_id"]
+                at_work = other.machine == machine and other.status == "RUNNING" and not same
+                if at_work and "-sync-" in other.name:
+                    self.loop.broken(f"{name} begins while {other.name} is at work")
+        return self._begin(machine, name, payload)
 
     def _edit(self) -> None:
         self.edits_left -= 1

@@ -14,6 +14,7 @@ from instep.adapters.memory import MemoryStore
 from instep.domain.account import PRIMARY_GROUP_NAME
 from instep.domain.record import Record, Status, Warning  # noqa: A004
 from instep.domain.rules import Option
+from instep.use_cases.runs import progress_of
 from tests.simulation.days import HOUR
 from tests.simulation.days_world import DaysSimulation
 from tests.simulation.invariants import reading
@@ -34,6 +35,8 @@ def broken_days(s: DaysSimulation) -> list[str]:
         *resting.everybody_is_known(),
         *resting.statuses(),
         *resting.winners(),
+        *resting.earliest(),
+        *resting.counts(),
         *resting.claims(),
         *resting.values(),
         *resting.consent(),
@@ -207,28 +210,59 @@ class _Resting:
             if len(winners) != 1 and not failed and not others and linked != choosers:
                 yield f"{number} of users {choosers} is claimed by {winners}"
 
+    def earliest(self) -> Iterator[str]:
+        """U2: whoever has a lower id than the winner did not have the number when it was won."""
+        ledger = self.ledger
+        if any(len(ledger.settings[one]) > 1 for one in ("phone_types", "phone_fallback")):
+            return
+        lag = int(self.s.days.lag_seconds * SECOND)
+        for user_id, (record, user, member) in self.pairs.items():
+            number, won_at = member["number"], ledger.linked_from[user_id]
+            if user_id in ledger.merged.values() or ledger.chosen(user) != number:
+                continue
+            for other in ledger.users:
+                gone = other in ledger.erased or other in ledger.merged
+                if other >= user_id or gone or ledger.linked.get(other) is not None:
+                    continue
+                history = ledger.users[other]
+                before = list(history.during(won_at - lag, won_at + lag))
+                whole = history.states[0][0] < won_at - lag
+                always = whole and all(self._chooses(other, one, number) for one in before)
+                deleted = self.records[other].status is Status.MEMBER_DELETED
+                if before and always and not deleted and record.status is Status.SYNCED:
+                    yield f"user {user_id} won {number} over user {other}"
+
+    def counts(self) -> Iterator[str]:
+        """A4: the tallies are those of the records, unless a worker died before it told them."""
+        if self.s.disturbed:
+            return
+        counted = Counter(record.status.value for record in self.records.values())
+        progress = progress_of(self.s.world, self.s.account())
+        shown = {name: users for name, users in progress.by_status.items() if users}
+        if shown != dict(counted) or progress.total != sum(counted.values()):
+            yield f"the tallies are {shown} of {progress.total}, the records {dict(counted)}"
+
     def claims(self) -> Iterator[str]:
-        numbers = {
-            one["item"].removeprefix("number/"): one["user_id"] for one in self.s.items("number/")
-        }
+        """U2: claims are what the records say. A worker that died may leave one behind, which
+        anybody may take (then nobody is refused because of it: `statuses`)."""
         wanted = {
-            record.number: user_id
+            f"number/{record.number}": user_id
             for user_id, record in self.records.items()
             if record.number is not None
         }
-        if numbers != wanted:
-            yield f"claims on numbers are {numbers}, records say {wanted}"
-        members = {
-            int(one["item"].removeprefix("member/")): one["user_id"]
-            for one in self.s.items("member/")
-        }
-        linked = {
-            record.member_id: user_id
+        wanted |= {
+            f"member/{record.member_id:012d}": user_id
             for user_id, record in self.records.items()
             if record.member_id is not None
         }
-        if members != linked:
-            yield f"claims on members are {members}, records say {linked}"
+        claims = {
+            str(one["item"]): one["user_id"]
+            for prefix in ("number/", "member/")
+            for one in self.s.items(prefix)
+        }
+        for key in sorted(claims.keys() | wanted.keys()):
+            if claims.get(key) != wanted.get(key) and (key in wanted or not self.s.disturbed):
+                yield f"{key} is claimed by {claims.get(key)}, records say {wanted.get(key)}"
 
     # --- values (F3 to F9) ---
 
