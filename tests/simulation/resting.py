@@ -207,7 +207,7 @@ class _Resting:
             linked = [one for one in choosers if one in self.pairs]  # perhaps by another (F8)
             failed = [one for one in choosers if one in self.records
                       and self.records[one].status is Status.FAILED]  # fmt: skip
-            if len(winners) != 1 and not failed and not others and linked != choosers:
+            if len(winners) != 1 and not failed and not others and not linked:
                 yield f"{number} of users {choosers} is claimed by {winners}"
 
     def earliest(self) -> Iterator[str]:

@@ -16,8 +16,8 @@ import pytest
 from instep.adapters.memory import MemoryStore
 from instep.domain import pace as domain
 from instep.use_cases.errors import NotAdmitted
-from instep.use_cases.pacing import Grant, Pacer, switch_pace
 from instep.use_cases.looking import TURN_SECONDS
+from instep.use_cases.pacing import Grant, Pacer, switch_pace
 from instep.use_cases.work import BATCH
 from local.twins.actionkit.pace import Pace as SeenPace
 from tests.simulation.faults import NONE, Dice, Profile
