@@ -129,6 +129,7 @@ class Finder:
         self._names = names_of(account)
         self._scanned_upto = _initial_cursor(world, account)
         self._is_long = False
+        self._compared: set[int] = set()
         self._upto = None if account.initial_sync_done else self._scanned_upto
         """Up to whom the initial sync has come; None once it has ended."""
 
@@ -420,17 +421,22 @@ class Finder:
         cursor = cursor.walked(None if ended else after, newest, self._now)
         finding.cursors = finding.cursors.with_feed(feed, cursor)
         finding.more = not ended
-        holders = self._people.member_holders({one.id for one in rows})
+        named = {one.id for one in rows}
+        if feed != "joins":
+            named -= self._compared
+        holders = self._people.member_holders(named)
         if feed == "joins":
             finding.joined += [one for one in rows if one.id not in holders]
             return
-        self._news(finding, {one.id for one in rows}, holders)
+        self._news(finding, named, holders)
 
     def _news(self, finding: _Finding, member_ids: set[int], holders: Mapping[int, int]) -> None:
         """Who of these members is linked and differs from what is known, or is not linked and has
         a number that a user claims."""
         if not member_ids:
             return
+        # Several feeds name a member for one change; what happens meanwhile they name again.
+        self._compared |= member_ids
         members = self._strive.members_by_id(sorted(member_ids))
         records = self._people.records(holders.values())
         rules = self._account.rules()

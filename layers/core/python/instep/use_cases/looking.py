@@ -31,6 +31,8 @@ TURN_SECONDS = 6
 FEW_SHARERS = 5
 MANY_SHARERS = 50
 """Of those who share a number with a user looked at alone, the lowest fifty ids are read."""
+BUSY_SECONDS = 5
+"""A plan under way is mostly carried out by then; its worker may live longer."""
 MANY_TRIES = 3
 """A look that is stale more often than this may be so for ever."""
 
@@ -116,7 +118,9 @@ class Looking:
         for user_id in user_ids:
             record = records.get(user_id)
             if record is not None and record.intent and record.intent.expires_at > now:
-                self.look_again(user_id, (record.intent.expires_at - now).total_seconds() + 1)
+                expiry_seconds = (record.intent.expires_at - now).total_seconds() + 1
+                soon_seconds = BUSY_SECONDS * 3 ** min(self._work.tries, 5)
+                self.look_again(user_id, min(expiry_seconds, soon_seconds))
             else:
                 free.append(user_id)
         return free

@@ -240,7 +240,7 @@ class Changed:
     group_id: int = 0
 
 
-BUCKET: Final = 250
+BUCKET: Final = 200
 """User ids that are summed up together."""
 
 

@@ -195,7 +195,9 @@ def wait_seconds(world: World, account: Account, run: Run) -> int:
     above = max(0, run.open_users - BACKLOG_USERS)
     last = max((interval.queued_at for interval in run.open), default=world.clock.now())
     idle_seconds = (world.clock.now() - last).total_seconds()
-    seconds = max(above * 60 / account.settings.records_per_minute, idle_seconds / 20)
+    # Where nothing more is to be queued, nobody is kept waiting by a late look.
+    share = 2 if run.all_queued else 20
+    seconds = max(above * 60 / account.settings.records_per_minute, idle_seconds / share)
     return max(1, min(60, int(seconds)))
 
 
