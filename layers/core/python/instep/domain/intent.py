@@ -196,10 +196,9 @@ def recover(record: Record, seen: Seen, found: Mapping[str, int], now: datetime)
     if intent.create is not None:
         ours = member is not None and _is_made_from(intent.create, intent, member)
         if member is None or not ours or record.member_id is not None:
-            # Of who is gone the claim is known by the record alone, and is to be given up.
-            gone = seen.user is None or seen.merged_into is not None
-            number = record.number or intent.create.number
-            return replace(record, number=number) if gone else record
+            # The claim was taken before the intent was stored, and is known by the record alone:
+            # whoever is gone, or has another number by now, gives it up.
+            return replace(record, number=record.number or intent.create.number)
         return _created(record, intent, intent.create, member)
     values_id, consent_id = sync_ids(intent.intent_id)
     fields = dict(record.fields)

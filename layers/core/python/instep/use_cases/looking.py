@@ -356,7 +356,13 @@ class Looking:
             entitled = any(
                 rival.user_id == holder and rival.eligible for rival in shown.get(number, ())
             )
-            if not (linked or planned or entitled):
+            # Whose member was deleted keeps the claim (U1), also where the look left them out.
+            waits = (
+                record is not None
+                and record.status is Status.MEMBER_DELETED
+                and record.number == number
+            )
+            if not (linked or planned or entitled or waits):
                 lost.add(number)
         return lost
 
