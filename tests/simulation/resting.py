@@ -6,6 +6,7 @@ line of the requirement that makes it is named.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import cast
@@ -228,8 +229,9 @@ class _Resting:
                 before = list(history.during(won_at - lag, won_at + lag))
                 whole = history.states[0][0] < won_at - lag
                 always = whole and all(self._chooses(other, one, number) for one in before)
-                deleted = self.records[other].status is Status.MEMBER_DELETED
-                if before and always and not deleted and record.status is Status.SYNCED:
+                known = self.records.get(other)
+                waits = known is None or known.status is Status.MEMBER_DELETED
+                if before and always and not waits and record.status is Status.SYNCED:
                     yield f"user {user_id} won {number} over user {other}"
 
     def counts(self) -> Iterator[str]:
@@ -415,7 +417,8 @@ class _Resting:
         erased = {
             member_id
             for member_id, users in self.ledger.links.items()
-            if self.ledger.erased.keys() & users.keys()
+            # What was discarded counts as if staff had added them (A6).
+            if (self.ledger.erased.keys() | self.ledger.discarded) & users.keys()
         }
         left = inside - linked - self.ledger.put_into_group - erased
         if left:
@@ -503,13 +506,14 @@ class _Resting:
         told = "\n".join(self._looked_at())
         for user_id, values in self.ledger.erased.items():
             for value in set(values) - self._of_other_members(user_id) - self._of_strays():
-                if value in told:
+                whole = re.compile(re.escape(value) + r"(?![0-9])")  # Name1 is not Name12
+                if whole.search(told):
                     yield f"erased user {user_id}: {value!r} was told"
                 for table, items in tables.items():
                     yield from (
                         f"erased user {user_id}: {value!r} is in {table} {key}"
                         for key, text in items
-                        if value in text
+                        if whole.search(text)
                     )
 
     def _of_other_members(self, user_id: int) -> set[str]:
