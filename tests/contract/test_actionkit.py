@@ -451,6 +451,17 @@ def test_who_is_gone_is_found_by_a_read_by_id(client: ActionKitClient, twin: Act
     assert client.find_gone(bo) is None
 
 
+def test_a_read_by_rest_is_not_behind(client: ActionKitClient, twin: ActionKitTwin) -> None:
+    ada = twin.add_user("ada@example.org", first_name="Ada")
+    twin.set_field(ada, "sms_opt_in", ["TBD"])
+    twin.switch(replica_lag_seconds=300)
+    twin.edit_user(ada, first_name="Augusta")
+    twin.set_field(ada, "sms_opt_in", ["no"])
+    user = client.read_again([ada], ["sms_opt_in"])[ada]
+    assert (user.first_name, [row.value for row in user.fields]) == ("Augusta", ["no"])
+    assert client.read_again([4711], ["sms_opt_in"]) == {}
+
+
 def test_whether_an_action_is_there_is_found_by_a_read_by_id(
     client: ActionKitClient, twin: ActionKitTwin
 ) -> None:
@@ -562,6 +573,7 @@ METHODS: dict[str, Callable[[ActionKitClient], object]] = {
     "look": lambda client: client.look([1], FIELDS),
     "find_gone": lambda client: client.find_gone(1),
     "has_action": lambda client: client.has_action(1),
+    "read_again": lambda client: client.read_again([1], ["sms_opt_in"]),
     "users_with": lambda client: client.users_with(["+12025550143"]),
     "changed_since": lambda client: client.changed_since(LONG_AGO, 10, FIELDS),
     "refusals_since": lambda client: client.refusals_since(LONG_AGO, 10, FIELDS[0]),

@@ -163,6 +163,7 @@ class Deployment:
             "ministack-lambda",
             "Failed to resolve layer",
             "Worker init failed",
+            "errorType=BrokenPipeError",
         )
         return [line for line in failed if not any(end in line for end in ended)]
 

@@ -32,8 +32,10 @@ from instep.use_cases.runs import (
     Run,
     batches_of,
     change_run,
+    counted_statuses,
     find_or_none,
     find_run,
+    set_tallies,
     store_run,
     with_batches,
 )
@@ -110,6 +112,8 @@ def _check(world: World, account: Account) -> Checked:
         skip = lambda one: replace(one, skipped=one.skipped + 1)  # noqa: E731
         change_run(world, account.account_id, run.run_id, skip)
         return Checked("resumed" if resumed else "skipped", len(refused.user_ids))
+    if cursors.counted_at != before.counted_at and account.initial_sync_done:
+        set_tallies(world, account.account_id, counted_statuses(world, account.account_id))
     page = finder.page(refused.cursors)
     if not (refused.user_ids or page.found or not finder.all_ended(page)):
         newcomers.see_changed(world, account, page.changed)

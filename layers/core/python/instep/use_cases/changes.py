@@ -500,10 +500,14 @@ class Finder:
         return above
 
 
-def compared_in_each_cycle(world: World, account: Account) -> bool:
-    """Whether every user's checksum is compared in each cycle."""
+def found_as_new(world: World, account: Account, userfield: str) -> bool:
+    """Whether the next cycle finds by itself that a userfield counts now, and has everybody looked
+    at: where all checksums are compared in each cycle, and none was noted with it."""
     sql = account.connection is not None and account.connection.actionkit_reads == "sql"
-    return sql and read_cursors(world, account.account_id).users <= SHORT_LIST
+    if not sql or read_cursors(world, account.account_id).users > SHORT_LIST:
+        return False
+    noted = world.users.query(account.account_id, "sums/", limit=1).items
+    return not any(userfield in item["userfields"] for item in noted)
 
 
 def _initial_cursor(world: World, account: Account) -> int:

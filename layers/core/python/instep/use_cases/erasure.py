@@ -32,6 +32,7 @@ from instep.use_cases.holds import forget_held
 from instep.use_cases.newcomers import forget_newcomers
 from instep.use_cases.ports import Item, Store
 from instep.use_cases.records import People
+from instep.use_cases.runs import add_tallies
 from instep.use_cases.stored import (
     ACCOUNT_KEY,
     DIRECTORY,
@@ -125,6 +126,9 @@ def _take_values(world: World, account: Account, user_id: int) -> Record:
             _give_up_claims(people, record)
         erased = people.store(_erased(record or Record(user_id), now), record)
         if erased is not None:
+            if account.initial_sync_done:
+                was = record.status.value if record is not None else Status.PENDING.value
+                add_tallies(world, account.account_id, {Status.ERASED.value: 1, was: -1})
             return erased
 
 

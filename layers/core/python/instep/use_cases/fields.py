@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from instep.domain.account import Account, allowed_options
 from instep.domain.rules import Kind, Mapping, Option
 from instep.use_cases.accounts import audit, change_account, load_account
-from instep.use_cases.changes import compared_in_each_cycle
+from instep.use_cases.changes import found_as_new
 from instep.use_cases.errors import NotFoundError, StateError
 from instep.use_cases.ports import CustomField, Userfield
 from instep.use_cases.problems import Problem, refuse
@@ -100,7 +100,7 @@ def add_field(
 
     _, account = change_account(world, account_id, added)
     audit(world, account_id, who, "field_added", None, _shown(made))
-    if not compared_in_each_cycle(world, account):
+    if not found_as_new(world, account, actionkit_field):
         look_again(world, account, "linked")
     # Else the next tick finds that other userfields count, and looks at everybody linked (F3).
     return _field(made)

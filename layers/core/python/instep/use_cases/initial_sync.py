@@ -10,11 +10,18 @@ from dataclasses import replace
 
 from instep.domain.account import Account, Phase
 from instep.domain.pace import Lane
-from instep.domain.record import Status
 from instep.use_cases import windows
 from instep.use_cases.accounts import change_account
 from instep.use_cases.checksums import note_users
-from instep.use_cases.runs import Interval, Run, change_run, find_run, set_tallies, store_run
+from instep.use_cases.runs import (
+    Interval,
+    Run,
+    change_run,
+    counted_statuses,
+    find_run,
+    set_tallies,
+    store_run,
+)
 from instep.use_cases.windows import Step, finished, go_on, leased, resend_all, wait_seconds
 from instep.use_cases.work import BATCH
 from instep.use_cases.world import World
@@ -106,12 +113,7 @@ def settle(world: World, account: Account, run_id: str) -> Step:
     run = find_run(world, account.account_id, run_id)
     if run.open:
         return Step("waiting", wait_seconds(world, account, run))
-    counts = {
-        status.value: world.users.count_index("by_changed", account.account_id, status.value)
-        for status in Status
-        if status is not Status.PENDING
-    }
-    counts = {status: users for status, users in counts.items() if users}
+    counts = counted_statuses(world, account.account_id)
     recorded = sum(counts.values())
     if recorded < run.scanned:
         return Step("waiting", INDEX_SECONDS)

@@ -3,15 +3,16 @@ and whatever else decides (docs/adr/0005-safe-looks.md)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from instep.domain.account import Account
 from instep.domain.decide import eligible
 from instep.domain.intent import sync_ids
 from instep.domain.pace import Lane
-from instep.domain.people import Member, Rival
+from instep.domain.people import Member, Rival, Side
 from instep.domain.phone import choose_number, numbers_of
 from instep.domain.plan import Seen
 from instep.domain.record import NumberConsent, Record, Status
@@ -33,6 +34,8 @@ MANY_SHARERS = 50
 """Of those who share a number with a user looked at alone, the lowest fifty ids are read."""
 BUSY_SECONDS = 5
 """A plan under way is mostly carried out by then; its worker may live longer."""
+LAG = timedelta(minutes=6)
+"""How far behind reports may be, where they were ever seen to be."""
 MANY_TRIES = 3
 """A look that is stale more often than this may be so for ever."""
 
@@ -66,6 +69,7 @@ class Looking:
         self.begun: frozenset[int] = frozenset()
         self.consents: dict[str, tuple[NumberConsent, int]] = {}
         self.member_holders: Mapping[int, int] = {}
+        self.lost_members: frozenset[int] = frozenset()
 
     def look_again(self, user_id: int, delay_seconds: float) -> None:
         """Has a user looked at again; of several delays the longest."""
@@ -117,13 +121,25 @@ class Looking:
         free = []
         for user_id in user_ids:
             record = records.get(user_id)
-            if record is not None and record.intent and record.intent.expires_at > now:
-                expiry_seconds = (record.intent.expires_at - now).total_seconds() + 1
+            until = self._under_way_until(record) if record is not None else None
+            if until is not None and until > now:
+                expiry_seconds = (until - now).total_seconds() + 1
                 soon_seconds = BUSY_SECONDS * 3 ** min(self._work.tries, 5)
                 self.look_again(user_id, min(expiry_seconds, soon_seconds))
             else:
                 free.append(user_id)
         return free
+
+    def _under_way_until(self, record: Record) -> datetime | None:
+        """How long a plan may be under way, or where reports lag its actions not be shown yet."""
+        intent = record.intent
+        if intent is None:
+            return None
+        acts = intent.opt_in_actionkit is not None or any(
+            write.side is Side.ACTIONKIT for write in intent.field_writes
+        )
+        lag = LAG if acts and self._account.sql_lags else timedelta()
+        return max(intent.expires_at, intent.at + lag)
 
     def _look_at_actionkit(
         self, user_ids: list[int], records: Mapping[int, Record], max_sharers: int
@@ -189,6 +205,9 @@ class Looking:
     ) -> dict[int, Seen]:
         """The members, and what else decides. As soon as it is known whom ActionKit may have to be
         told about, the grant for all others is settled."""
+        gone = self._gone(user_ids, records, look)
+        merged = {one: how.merged_into for one, how in gone.items() if how.merged_into is not None}
+        merged = {**look.merged, **merged}
         numbers, shown, crowded = self._numbers(records, look)
         self.keeps = False
         try:
@@ -200,7 +219,7 @@ class Looking:
                 for user_id in user_ids
                 if (member_id := _link(records.get(user_id), matched)) is not None
             }
-            bequests = self._bequests(user_ids, look)
+            bequests = self._bequests(user_ids, merged)
             for one, left in bequests.items():
                 mine = records.get(one)
                 if left.member_id and (mine is None or not (mine.member_id or mine.intent)):
@@ -233,6 +252,7 @@ class Looking:
         member_holders = self._people.member_holders(member_ids)
         holders = self._people.number_holders(claimed)
         self.member_holders = member_holders
+        self.lost_members = self._lost_members(member_holders, records)
         lost = self._lost_holders(holders, records, shown)
         self.consents = self._people.consents(every)
         seen = {}
@@ -255,7 +275,7 @@ class Looking:
                 holder=holders.get(number) if number else None,
                 holder_lost=number in lost,
                 linked_holder=holders.get(linked.phone_number) if linked else None,
-                member_holder=member_holders.get(at_number.member_id) if at_number else None,
+                member_holder=self._holder_of(at_number) if at_number else None,
                 consent=self._consent(number),
                 linked_consent=self._consent(linked.phone_number if linked else None),
                 other_consents={one: self._consent(one) for one in further.get(user_id, ())},
@@ -265,7 +285,7 @@ class Looking:
                 erase=self._work.cause == ERASE,
                 bequest=bequests.get(user_id),
             )
-        return self._with_endings(seen, records, look)
+        return self._with_endings(seen, gone)
 
     def _numbers(
         self, records: Mapping[int, Record], look: ActionKitLook
@@ -293,23 +313,30 @@ class Looking:
             shown.setdefault(number, []).append(rival)
         return numbers, shown, frozenset(crowded)
 
-    def _with_endings(
-        self, seen: dict[int, Seen], records: Mapping[int, Record], look: ActionKitLook
-    ) -> dict[int, Seen]:
-        """With who was merged into whom, as far as a merge names it, and who is gone of those whom
-        the look did not show: a read by id says whether there is anybody (U3)."""
-        gone = {one: Gone(look.merged[one]) for one in seen if one in look.merged}
-        for user_id in [one for one, each in seen.items() if each.user is None]:
-            known = user_id in records or seen[user_id].bequest or seen[user_id].erase
-            if not known:
-                del seen[user_id]
-            elif user_id not in gone:
+    def _gone(
+        self, user_ids: Sequence[int], records: Mapping[int, Record], look: ActionKitLook
+    ) -> dict[int, Gone]:
+        """Who is gone of those whom the look did not show: a merge names them, or a read by id
+        says that there is nobody (U3)."""
+        gone = {one: Gone(look.merged[one]) for one in user_ids if one in look.merged}
+        heirs = set(look.merged.values())
+        for user_id in user_ids:
+            known = user_id in records or user_id in heirs or self._work.cause == ERASE
+            if user_id not in look.users and user_id not in gone and known:
                 found = self.actionkit.find_gone(user_id)
                 if found is not None:
                     gone[user_id] = found
-                elif not seen[user_id].erase:
-                    self.look_again(user_id, later_seconds(self._work.tries))
-                    del seen[user_id]
+        return gone
+
+    def _with_endings(self, seen: dict[int, Seen], gone: Mapping[int, Gone]) -> dict[int, Seen]:
+        """With who was merged into whom, and who was deleted; without those of whom nobody knows
+        anything, and those who are there by a read by id: that look was stale."""
+        for user_id in [one for one, each in seen.items() if each.user is None]:
+            if user_id in gone or seen[user_id].erase:
+                continue
+            if user_id in self.records:
+                self.look_again(user_id, later_seconds(self._work.tries))
+            del seen[user_id]
         heirs = self._people.records(
             {one.merged_into for one in gone.values() if one.merged_into is not None}
         )
@@ -323,11 +350,11 @@ class Looking:
                 seen[user_id] = replace(seen[user_id], merged_into=how.merged_into, heir=heir)
         return seen
 
-    def _bequests(self, user_ids: Iterable[int], look: ActionKitLook) -> dict[int, Record]:
+    def _bequests(self, user_ids: Iterable[int], merged: Mapping[int, int]) -> dict[int, Record]:
         """For users into whom others were merged the record of one of these that still has a link:
         of several the lowest id."""
         wanted = set(user_ids)
-        losers = {one: into for one, into in look.merged.items() if into in wanted}
+        losers = {one: into for one, into in merged.items() if into in wanted}
         found: dict[int, Record] = {}
         for loser, record in sorted(self._people.records(losers).items() if losers else ()):
             if record.member_id is not None:
@@ -336,6 +363,26 @@ class Looking:
 
     def _consent(self, number: str | None) -> NumberConsent:
         return self.consents[number][0] if number in self.consents else NumberConsent()
+
+    def _holder_of(self, member: Member) -> int | None:
+        """Who rightly holds the claim on a member."""
+        lost = member.member_id in self.lost_members
+        return None if lost else self.member_holders.get(member.member_id)
+
+    def _lost_members(
+        self, holders: Mapping[int, int], records: Mapping[int, Record]
+    ) -> frozenset[int]:
+        """Members whose holder is linked to another or to nobody, and has no plan under way: its
+        worker died before it gave the claim up (U2)."""
+        others = sorted({holder for holder in holders.values() if holder not in records})
+        known = {**records, **self._people.records(others)} if others else records
+        return frozenset(
+            member_id
+            for member_id, holder in holders.items()
+            if (record := known.get(holder)) is not None
+            and record.member_id != member_id
+            and record.intent is None
+        )
 
     def _lost_holders(
         self,

@@ -335,6 +335,10 @@ class ActionKit(Protocol):
         may be some who share no number once they are parsed, and at most `max_sharers`: those with
         the lowest ids. Of the users `only_lower`, sharers with higher ids may be left out."""
 
+    def read_again(self, user_ids: Sequence[int], userfields: Sequence[str]) -> Mapping[int, User]:
+        """Profiles and userfields of users by REST, which is never behind: for those about to be
+        written to where reports lag. The caller holds the grant for them."""
+
     def find_gone(self, user_id: int) -> Gone | None:
         """None if a read by id shows the user; Gone if it says 404 or leads to another user."""
 

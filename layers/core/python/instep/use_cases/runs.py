@@ -251,6 +251,16 @@ def change_run(world: World, account_id: str, run_id: str, change: Any) -> tuple
 TALLIES_KEY = "tallies"
 
 
+def counted_statuses(world: World, account_id: str) -> dict[str, int]:
+    """How many users have each status, by counting the index."""
+    counts = {
+        status.value: world.users.count_index("by_changed", account_id, status.value)
+        for status in Status
+        if status is not Status.PENDING
+    }
+    return {status: users for status, users in counts.items() if users}
+
+
 def set_tallies(world: World, account_id: str, by_status: Mapping[str, int]) -> None:
     """How many users have each status, as counted."""
     world.users.put({"account_id": account_id, "item": TALLIES_KEY, **by_status})

@@ -27,7 +27,7 @@ from instep.domain.intent import (
     sync_ids,
 )
 from instep.domain.pace import Lane
-from instep.domain.people import Member, Side
+from instep.domain.people import Member, Side, User
 from instep.domain.plan import Change, Plan, Seen
 from instep.domain.record import Intent, Record, Status
 from instep.domain.rules import Kind
@@ -58,6 +58,8 @@ from instep.use_cases.world import World
 T = TypeVar("T")
 
 CATALOGUE_SECONDS = 30
+LAG_SECONDS = 60
+"""How long to wait for a report that lags."""
 RELEASE_SECONDS = 30
 """How long a plan that gives up a claim may take, before others are looked at because of it."""
 SPARE_SECONDS = 12
@@ -307,9 +309,9 @@ class Batch:
         if member_id is None or (one.over is not None and one.over.member_id == member_id):
             return True
         holder = self._looking.member_holders.get(member_id)
-        return holder in (None, one.user_id, plan.take_over) and self._people.claim_member(
-            member_id, one.user_id, holder
-        )
+        free = holder in (None, one.user_id, plan.take_over)
+        free = free or member_id in self._looking.lost_members
+        return free and self._people.claim_member(member_id, one.user_id, holder)
 
     def _lost(self, user_id: int) -> None:
         """A condition was lost: somebody else came between. Looked at again, never dropped."""
@@ -477,8 +479,29 @@ class Batch:
             for one in writing:
                 self._drop(one, applying, turn.retry_after_seconds)
             return
-        for one in writing:
+        for one in self._as_seen(writing, applying):
             self._guarded(one, applying, self._act)
+
+    def _as_seen(self, writing: list[Applying], applying: list[Applying]) -> list[Applying]:
+        """Where reports were ever seen to lag, those who are still as the look showed them what is
+        to be written; the others are looked at again (docs/adr/0005-safe-looks.md)."""
+        if not self._account.sql_lags:
+            return writing
+        names = [self._rules.opt_in_userfield]
+        names += [one.actionkit_field for one in self._rules.mappings if one.kind is Kind.CUSTOM]
+        try:
+            users = self._actionkit.read_again([one.user_id for one in writing], names)
+        except (Busy, Unavailable) as failure:
+            self._failed(failure)
+            users = {}
+        left = []
+        for one in writing:
+            now, then = users.get(one.user_id), one.seen.user
+            if now is None or then is None or _differs(one.plan, now, then, names[0]):
+                self._drop(one, applying, LAG_SECONDS)
+            else:
+                left.append(one)
+        return left
 
     def _act(self, one: Applying, _: list[Applying]) -> None:
         """Writes the plan's actions: values, then consent by itself (U6)."""
@@ -629,6 +652,8 @@ class Batch:
             # Whoever is linked by a number that was refused, whether or not this look shows them.
             again |= set(self._people.number_holders(refused).values())
         others = sorted(one for one in again if one not in {user_id, *known})
+        if plan.record.reason == "merged" and plan.record.member_id is not None and others:
+            others = sorted({user_id, *others})  # Whose link passes is seen with whom it passes to.
         other = replace(self._work, run_id="", batch=0, tries=-1)
         put_work(self._world, self._lane, other, others, RELEASE_SECONDS if plan.release else 1)
 
@@ -702,6 +727,21 @@ def done_of(one: Applying, opt_in_userfield: str) -> tuple[Change, ...]:
         return not (done.create_refused or target in done.strive_refused)
 
     return tuple(change for change in one.plan.history if is_done(change))
+
+
+def _differs(plan: Plan, now: User, then: User, opt_in_userfield: str) -> bool:
+    """Whether a user has another email, or other values of what a plan writes to ActionKit."""
+
+    def values(user: User, name: str) -> list[str]:
+        return sorted(row.value for row in user.fields if row.name == name)
+
+    names = {*plan.actionkit_custom}
+    if plan.opt_in_actionkit is not None:
+        names.add(opt_in_userfield)
+    columns = {"email", *plan.actionkit}
+    return any(getattr(now, one) != getattr(then, one) for one in columns) or any(
+        values(now, one) != values(then, one) for one in names
+    )
 
 
 def _marks(one: Applying, sync_id: str, changes: Iterable[Change]) -> dict[str, str]:

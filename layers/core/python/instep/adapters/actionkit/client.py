@@ -37,7 +37,7 @@ from instep.adapters.answers import (
     unreadable,
 )
 from instep.adapters.transport import HostRefusedError
-from instep.domain.people import Side
+from instep.domain.people import Side, User
 from instep.use_cases.errors import ConfigurationError, Rejected
 from instep.use_cases.ports import (
     Act,
@@ -174,6 +174,14 @@ class ActionKitClient:
                 user_ids, userfields, sync_ids, self._calling_codes, max_sharers, only_lower
             )
             return look_of(self._calls.report(query, values, granted=True), userfields)
+        except (KeyError, ValueError, TypeError):
+            raise unreadable(Side.ACTIONKIT, writing=False) from None
+
+    def read_again(self, user_ids: Sequence[int], userfields: Sequence[str]) -> Mapping[int, User]:
+        """Profiles and userfields by REST, which is never behind. The caller holds the grant."""
+        reader = self._rest or RestReader(self._calls)
+        try:
+            return reader.users(user_ids, userfields)
         except (KeyError, ValueError, TypeError):
             raise unreadable(Side.ACTIONKIT, writing=False) from None
 

@@ -7,12 +7,13 @@ not seen, and two users of one number meet at the claim on it alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from instep.adapters.actionkit.calls import Calls, id_in, page_of
 from instep.adapters.actionkit.gathered import Gathered
 from instep.adapters.answers import text_of
+from instep.domain.people import User
 from instep.use_cases.ports import ActionKitLook
 
 AT_ONCE: Final = 50
@@ -45,6 +46,13 @@ class RestReader:
         if sync_ids:
             self._find_actions(seen, user_ids, frozenset(sync_ids))
         return seen.look()
+
+    def users(self, user_ids: Sequence[int], userfields: Sequence[str]) -> Mapping[int, User]:
+        """Profiles and userfields as they are now. The caller holds the grant for the users."""
+        seen = Gathered(userfields)
+        self._read_users(seen, user_ids)
+        self._read_fields(seen, user_ids, userfields)
+        return seen.look().users
 
     def _watermark(self, user_ids: Sequence[int]) -> int:
         """The id of the newest action of these users: our own last one of each is not above it in
