@@ -25,11 +25,10 @@ twins: dev ## the twins alone (PEOPLE=5000, ARGS=)
 stop: dev ## ends what the others started
 	@$(DEV)/python -m local stop
 
-test: check ## every check and every test but the longest
-	$(DEV)/python -m pytest -n 2 --ignore tests/e2e $(ARGS)
-	$(DEV)/python -m pytest tests/e2e/test_refused.py tests/e2e/test_stop_and_go.py $(ARGS)
+test: check ## every check and every test but that of killed workers
+	$(DEV)/python -m pytest -n 3 --dist loadgroup --ignore tests/e2e/test_trouble.py $(ARGS)
 
-endtoend: dev sam ## all end-to-end tests, killed workers too: long
+endtoend: dev sam ## all end-to-end tests, that of killed workers too
 	$(DEV)/python -m pytest tests/e2e $(ARGS)
 
 check: dev sam ## style, types and the template
