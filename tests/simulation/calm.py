@@ -194,8 +194,12 @@ class Calm:
         if since or (self._s.story.strive_unknowns.opt_in_after_stop != "allowed"):
             return None
         setting = self._ledger.setting("resubscribe_from_actionkit")
+        predates = self._s.records()[user_id].consent.predates_phone
+        if predates and self._s.story.actionkit_unknowns.direct_write_keeps_action_id:
+            return None  # what staff set directly may seem to be ours
         if last.side == "actionkit":
-            if last.user_id != user_id:
+            # A false of somebody who was never opted in is no refusal.
+            if last.user_id != user_id or (how == "upload" and self._last_opt_in(number) < 0):
                 return None
             return how != "upload" or setting is Resubscribe.ANY
         if setting is Resubscribe.NEVER:

@@ -227,7 +227,9 @@ class _Resting:
                     continue
                 history = ledger.users[other]
                 before = list(history.during(won_at - lag, won_at + lag))
-                whole = history.states[0][0] < won_at - lag
+                whole = history.states[0][0] < won_at - lag and not any(
+                    state is None and at_us <= won_at + lag for at_us, state in history.states
+                )
                 always = whole and all(self._chooses(other, one, number) for one in before)
                 known = self.records.get(other)
                 waits = known is None or known.status is Status.MEMBER_DELETED

@@ -307,7 +307,11 @@ def still_erased(seen: Seen, record: Record, now: datetime) -> Plan:
         if sent_at is not None and now - sent_at < CONFIRM:
             return Plan(record, erase=erase)
         plan = _opted_out(plan, seen.linked, now)
-    return finished(record, plan, seen.at, now)
+    done = finished(record, plan, seen.at, now)
+    if seen.erase:  # The claims were given up before this look: others may be next (U2).
+        others = {one.user_id for one in seen.rivals} - {record.user_id}
+        done = replace(done, look_again=tuple(sorted(others)))
+    return done
 
 
 def _opted_out(plan: Plan, member: Member, now: datetime) -> Plan:

@@ -156,12 +156,16 @@ class Looking:
         ]
         if not user_ids:
             return ActionKitLook(0, {})
-        # Who has no claim can lose a number to a lower id alone (U2).
+        # Who has no claim can lose a number to a lower id alone (U2). Who is erased gave it up just
+        # now, for whoever comes next.
         unclaimed = [
             user_id
             for user_id in user_ids
-            if (record := records.get(user_id)) is None
-            or (record.number is None and record.member_id is None and record.intent is None)
+            if self._work.cause != ERASE
+            and (
+                (record := records.get(user_id)) is None
+                or (record.number is None and record.member_id is None and record.intent is None)
+            )
         ]
         try:
             return self.actionkit.look(user_ids, names, marks, max_sharers, unclaimed)
