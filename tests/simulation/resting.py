@@ -114,6 +114,8 @@ class _Resting:
             if user_id in self.ledger.erased:
                 if record.status is not Status.ERASED or record.member_id is not None:
                     yield f"{said}, though erased"
+            elif record.status is Status.ERASED:
+                yield f"{said}, though nobody asked for it"
             elif user is None:
                 if record.status is not Status.DELETED or record.member_id is not None:
                     yield f"{said} and {record.member_id}, though gone"

@@ -52,7 +52,7 @@ from instep.use_cases.pacing import Grant, Pacer
 from instep.use_cases.ports import Act, Item
 from instep.use_cases.records import People
 from instep.use_cases.runs import add_tallies, change_run, find_run, still_open, ticked_off
-from instep.use_cases.work import Work, later_seconds, put_work
+from instep.use_cases.work import Work, for_others, later_seconds, put_work
 from instep.use_cases.world import World
 
 T = TypeVar("T")
@@ -564,7 +564,7 @@ class Batch:
             if one.plan.erase:
                 erasure.forget(self._world, self._account.account_id, one.user_id, one.known)
             if one.plan.take_over is not None:
-                other = replace(self._work, run_id="", batch=0, tries=-1)
+                other = for_others(self._work)
                 put_work(self._world, self._lane, other, [one.plan.take_over], 1)
             self._counted(one.known, stored)
             self._settled(stored, acted=bool(one.done.actions))
@@ -654,7 +654,7 @@ class Batch:
         others = sorted(one for one in again if one not in {user_id, *known})
         if plan.record.reason == "merged" and plan.record.member_id is not None and others:
             others = sorted({user_id, *others})  # Whose link passes is seen with whom it passes to.
-        other = replace(self._work, run_id="", batch=0, tries=-1)
+        other = for_others(self._work)
         put_work(self._world, self._lane, other, others, RELEASE_SECONDS if plan.release else 1)
 
     def _finish(self) -> None:

@@ -84,6 +84,14 @@ def later_seconds(tries: int) -> float:
     return float(min(600, 15 * 2 ** min(tries, 6)))
 
 
+def for_others(work: Work) -> Work:
+    """The work for people whom it concerns besides, uncounted by any run. What was asked about one
+    person, to erase them above all, is not asked about others."""
+    of_one = work.cause.split("/")[0] in (ERASE, RECREATE, RELEASED, DISCARDED)
+    cause = REFUSAL if of_one else work.cause
+    return replace(work, cause=cause, run_id="", batch=0, tries=-1)
+
+
 def put_work(
     world: World, lane: Lane, work: Work, user_ids: Sequence[int], delay_seconds: float = 0
 ) -> None:
