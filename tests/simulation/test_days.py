@@ -32,6 +32,7 @@ FAILED_ONCE = (
     pytest.param(105, "wild", id="105: refusals were looked at before there was an import page"),
     pytest.param(113, "mild", id="113: a field removed and mapped again within one cycle"),
     pytest.param(179, "mild", id="179: a dead worker's writes, not yet shown by the replica"),
+    pytest.param(235, "mild", id="235: the run had ended, and the account never knew"),
     pytest.param(248, "wild", id="248: the claim of whose member was deleted was taken for lost"),
     pytest.param(249, "none", id="249: our true went over a false that the replica did not show"),
     pytest.param(275, "mild", id="275: as 179"),

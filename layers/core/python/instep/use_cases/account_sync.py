@@ -25,6 +25,7 @@ from instep.use_cases.errors import (
     SideError,
     Unauthorised,
 )
+from instep.use_cases.initial_sync import finish as finish_initial_sync
 from instep.use_cases.initial_sync import start_initial_sync
 from instep.use_cases.off_switch import stop_for_credentials
 from instep.use_cases.relook import find_recorded
@@ -176,7 +177,10 @@ def _resume(world: World, account: Account) -> bool:
     resumed = False
     if account.phase is Phase.INITIAL_SYNC:
         run = find_or_none(world, account.account_id, account.initial_sync_run)
-        if run is None or expired(world, run):
+        if run is not None and run.state == "succeeded":
+            # Whoever ended the run died before the account knew.
+            finish_initial_sync(world, account, run.run_id)
+        elif run is None or expired(world, run):
             start_initial_sync(world, account)
             resumed = True
     cursors = read_cursors(world, account_id)
