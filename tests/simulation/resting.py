@@ -439,8 +439,9 @@ class _Resting:
                 told[user_id, entry["side"], entry["field"], entry["new"]] += 1
         for write in self.ledger.writes:
             users = [write.user_id] if write.user_id else self.ledger.links[write.member_id or 0]
-            if any(one in self.ledger.erased for one in users):
-                continue
+            gone = self.ledger.erased.keys() | self.ledger.deleted | self.ledger.merged.keys()
+            if gone & set(users):
+                continue  # whose actions are gone too: nobody can tell what a dead worker wrote
             if not any(told[one, write.side, write.field, write.new] for one in users if one):
                 yield f"no entry tells of {write}"
 
