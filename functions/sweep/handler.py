@@ -1,4 +1,4 @@
-"""The tick's steps: lists the accounts, checks a shard of them, and waits for one account's work."""
+"""The tick's steps: lists the accounts, checks a shard of them, waits for one account's work."""
 
 from __future__ import annotations
 
