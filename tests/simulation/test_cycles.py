@@ -288,6 +288,23 @@ def test_e1_an_erased_person_is_nowhere() -> None:
         assert s.strive.member_by_number(CAMPAIGN, str(one.number))
 
 
+def test_e1_nobody_is_erased_because_they_share_a_number() -> None:
+    """Those who share it are looked at, since the number is free by then, and nothing else."""
+    with synced(plain(5, 60)) as s:
+        records = s.records()
+        one, other = next(
+            (records[int(one.reason_detail)], one)
+            for one in records.values()
+            if one.status is Status.DUPLICATE_PHONE
+        )
+        _staff(s, lambda: erase_person(s.world, ACCOUNT, one.user_id, "ana"))
+        wait(s, 3 * CYCLE)
+        erased = {u for u, each in s.records().items() if each.status is Status.ERASED}
+        assert erased == {one.user_id}
+        assert s.records()[other.user_id].status is Status.SYNCED
+        assert not s.strive.member(s.records()[other.user_id].member_id or 0)["opt_in"]
+
+
 def _staff(s: Simulation, call) -> None:  # type: ignore[no-untyped-def]
     """A call of staff's, made and answered."""
     task = s.loop.spawn("staff", call)
