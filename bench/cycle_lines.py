@@ -96,7 +96,7 @@ def _working_lines(cycles: Cycles) -> list[Line]:
         Line("cycle with changes: executions", one.executions, most=1),
         Line("cycle with changes: state transitions of the run", one.transitions["run"]),
         Line("cycle with changes: most state transitions of a run",
-             max(each.transitions["run"] for each in cycles.working)),
+             max(each.transitions["run"] for each in cycles.working), most=40),
         Line("cycle with changes: invocations", one.invocations),
         Line("cycle with changes: messages", one.messages),
     ]  # fmt: skip
