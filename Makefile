@@ -26,7 +26,12 @@ stop: dev ## ends what the others started
 	@$(DEV)/python -m local stop
 
 test: check ## every check and every test but that of killed workers
-	$(DEV)/python -m pytest -n 3 --dist loadgroup --ignore tests/e2e/test_trouble.py $(ARGS)
+	@# The end-to-end tests mostly wait, so all others run meanwhile.
+	@$(DEV)/python -m pytest tests/e2e --ignore tests/e2e/test_trouble.py $(ARGS) \
+		> .local/endtoend.log 2>&1 & waiting=$$!; \
+	$(DEV)/python -m pytest -n 2 --ignore tests/e2e $(ARGS); others=$$?; \
+	wait $$waiting; endtoend=$$?; cat .local/endtoend.log; \
+	exit $$((others + endtoend))
 
 endtoend: dev sam ## all end-to-end tests, that of killed workers too
 	$(DEV)/python -m pytest tests/e2e $(ARGS)

@@ -21,24 +21,18 @@ CANARY_NAME: Final = "Quillcanary"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """These tests begin first and stay together, on one stack: most of their time is waiting, in
-    which all others run. Those that wait for the long list come after those that can run meanwhile.
-    The processes of the stack outlive whoever starts them, which is no leak."""
+    """Tests that wait for the long list come after those that can run meanwhile. The processes of
+    the stack outlive whoever starts them, which is no leak."""
     outlive = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
     for item in items:
-        if _is_here(item):
+        if Path(__file__).parent in item.path.parents:
             item.add_marker(outlive)
-            item.add_marker(pytest.mark.xdist_group("stack"))
 
-    def place(item: pytest.Item) -> tuple[bool, int]:
+    def waits(item: pytest.Item) -> int:
         names = getattr(item, "fixturenames", ())
-        return not _is_here(item), ("whole_list" in names) + ("at_rest" in names)
+        return ("whole_list" in names) + ("at_rest" in names)
 
-    items.sort(key=place)
-
-
-def _is_here(item: pytest.Item) -> bool:
-    return Path(__file__).parent in item.path.parents
+    items.sort(key=waits)
 
 
 @pytest.fixture(scope="session")
