@@ -276,6 +276,11 @@ class Batch:
         expires_at = now + timedelta(seconds=self._world.limits.worker_seconds)
         intent = intent_of(plan, self._world.ids.new(), now, expires_at)
         one = Applying(user_id, plan, seen, intent, known, before)
+        if plan.consent and plan.evidence:
+            # Before what it rests on: a plan that is dropped later may find nothing new to tell.
+            self._world.users.put(
+                self._people.evidence_item(user_id, intent.at, intent.intent_id, plan.evidence)
+            )
         if not (self._store_consents(plan) and self._claim(one)):
             self._lost(user_id)
             return None
@@ -619,7 +624,7 @@ class Batch:
             self._entries.append(
                 self._people.history_item(one.user_id, at, intent_id, history, self._work.cause)
             )
-        if plan.evidence:
+        if plan.evidence and not plan.consent:
             self._entries.append(
                 self._people.evidence_item(one.user_id, at, intent_id, plan.evidence)
             )
