@@ -116,7 +116,8 @@ def _check(world: World, account: Account) -> Checked:
     if cursors.counted_at != before.counted_at and account.initial_sync_done:
         set_tallies(world, account.account_id, counted_statuses(world, account.account_id))
     page = finder.page(refused.cursors)
-    if not (refused.user_ids or page.found or not finder.all_ended(page)):
+    left = run is not None and run.open  # by the last run, whose messages may be lost
+    if not (refused.user_ids or page.found or left or not finder.all_ended(page)):
         newcomers.see_changed(world, account, page.changed)
         page.note(world, account.account_id)
         _store(world, account, page.cursors, before)

@@ -297,7 +297,9 @@ class Finder:
         inside = {one for one in (*found, *noted.sums) if first <= one <= last}
         differing = sorted(one for one in inside if found.get(one) != noted.sums.get(one))
         for number in differing[:BUCKETS]:
-            if number in found:
+            # One that the initial sync is in the middle of is compared again until it has ended.
+            partial_bucket = self._upto is not None and number == bucket_of(self._upto)
+            if number in found and not partial_bucket:
                 sums[number] = found[number]
             else:
                 sums.pop(number, None)
