@@ -15,6 +15,7 @@ from instep.domain.account import Phase
 from instep.domain.record import Record, Status
 from instep.domain.rules import Option
 from instep.use_cases import holds
+from instep.use_cases.activation import pause, resume
 from instep.use_cases.erasure import erase_person
 from local.twins.actionkit import Unknowns as ActionKitUnknowns
 from tests.simulation.story import ACCOUNT, CAMPAIGN, OPT_IN, Story, draw
@@ -196,7 +197,9 @@ def test_a6_an_upload_that_flips_opt_ins_is_held(decision: str) -> None:
         assert holds.list_holds(s.world, ACCOUNT, None, 10)[0] == []
 
 
-def test_a6_held_opt_outs_are_applied_after_a_day() -> None:
+@pytest.mark.parametrize("paused", [False, True])
+def test_a6_held_opt_outs_are_applied_after_a_day(paused: bool) -> None:
+    """In a pause too, which stops everything but refusals (A5)."""
     with synced(plain(5, 60)) as s, few_are_an_accident():
         flipped = _opted_in(s)[:12]
         s.actionkit.add_page("spreadsheet", "Import")
@@ -204,8 +207,46 @@ def test_a6_held_opt_outs_are_applied_after_a_day() -> None:
             _acts(s, "spreadsheet", one, source="upload-1")
         wait(s, CYCLE)
         assert any(s.strive.member(one.member_id or 0)["opt_in"] for one in flipped)
+        if paused:
+            _staff(s, lambda: pause(s.world, ACCOUNT, "ana"))
         wait(s, 25 * 3600)
         assert not any(s.strive.member(one.member_id or 0)["opt_in"] for one in flipped)
+
+
+@pytest.mark.parametrize("decision", ["released", "discarded"])
+def test_a6_a_refusal_in_a_pause_leaves_what_is_held_besides(decision: str) -> None:
+    """Names that are held stay so, whether staff have yet to decide about them or have decided:
+    looks for refusals alone, as a pause has them, do not carry them out."""
+    with synced(plain(5, 120)) as s, few_are_an_accident():
+        others = _opted_in(s)[:16]
+        for one in others:
+            s.actionkit.edit_user(one.user_id, first_name="Upload")
+        wait(s, CYCLE)
+        (hold,) = holds.list_holds(s.world, ACCOUNT, None, 10)[0]
+        assert (hold.hold.kind.value, hold.hold.direction) == ("overwrites", "to_strive")
+        held = [one for one in others if shown(s, one)[1] != "Upload"]
+        assert hold.people == len(held) >= 4
+        _staff(s, lambda: pause(s.world, ACCOUNT, "ana"))
+        s.strive.text_in(held[0].member_id or 0, "STOP")
+        wait(s, CYCLE)
+        (hold,) = holds.list_holds(s.world, ACCOUNT, None, 10)[0]
+        assert hold.people == len(held)
+        if decision == "released":
+            _staff(
+                s, lambda: holds.release(s.world, ACCOUNT, "ana", hold.hold.hold_id, hold.people)
+            )
+        else:
+            _staff(s, lambda: holds.discard(s.world, ACCOUNT, "ana", hold.hold.hold_id))
+        s.strive.text_in(held[1].member_id or 0, "STOP")
+        wait(s, CYCLE)
+        for one in held[:2]:
+            assert s.actionkit.users()[one.user_id]["fields"][OPT_IN] == ["false"]
+        assert not any(shown(s, one)[1] == "Upload" for one in held)
+        _staff(s, lambda: resume(s.world, ACCOUNT, "ana"))
+        wait(s, 3 * CYCLE)
+        uploaded = [shown(s, one)[1] == "Upload" for one in held]
+        assert uploaded == [decision == "released"] * len(held)
+        assert holds.list_holds(s.world, ACCOUNT, None, 10)[0] == []
 
 
 def test_a3_a_refusal_passes_an_initial_sync_of_100_000_users() -> None:
@@ -230,8 +271,6 @@ def test_a3_a_refusal_passes_an_initial_sync_of_100_000_users() -> None:
 
 
 def test_a5_a_pause_carries_refusals_and_nothing_else() -> None:
-    from instep.use_cases.activation import pause, resume
-
     with synced(plain(5, 40)) as s:
         texting, setting, editing = _opted_in(s)[:3]
         _staff(s, lambda: pause(s.world, ACCOUNT, "ana"))

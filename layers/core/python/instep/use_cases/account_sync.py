@@ -92,8 +92,8 @@ def check_account(world: World, account: Account) -> Checked:
 
 def _check(world: World, account: Account) -> Checked:
     resumed = account.active and _resume(world, account)
+    holds.apply_overdue(world, account)
     if account.active:
-        holds.apply_overdue(world, account)
         newcomers.retry_due(world, account)
     if not account.import_page:  # The initial sync has yet to begin.
         return Checked("resumed" if resumed else "idle")

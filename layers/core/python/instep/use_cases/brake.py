@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from instep.domain.account import Account
-from instep.domain.holds import Stake, at_stake, discard, withhold
+from instep.domain.holds import HoldKind, Stake, at_stake, discard, withhold
 from instep.domain.plan import Plan, Seen
 from instep.domain.record import Record
 from instep.domain.rules import Rules
@@ -38,18 +38,21 @@ class Brake:
     account: Account
     work: Work
     again: frozenset[int] = frozenset()
-    _decided: dict[int, holds.Decided] = field(default_factory=dict)
+    _verdicts: dict[int, holds.Verdict] = field(default_factory=dict)
 
     def checked(self, decided: Sequence[Decided], rules: Rules) -> list[Decided]:
         """The plans without what is held, and as staff decided about those who were."""
         if self.work.cause == INITIAL_SYNC or not decided:
             return list(decided)
         account_id = self.account.account_id
-        self._decided = holds.decided_for(self.world, account_id, [one.user_id for one in decided])
+        # A look for refusals alone says nothing of what else is held.
+        kinds = {HoldKind.OPT_OUTS} if rules.refusals_only else holds.EVERY_KIND
+        user_ids = [one.user_id for one in decided]
+        self._verdicts = holds.decided_for(self.world, account_id, user_ids, kinds)
         stakes = {one.user_id: self._stakes(one, rules) for one in decided}
         held = self._held({user_id: some for user_id, some in stakes.items() if some})
         if held:
-            holds.leave(self.world, account_id, stakes)
+            holds.leave(self.world, account_id, stakes, kinds)
         joining = {
             one.user_id: _held(one, stakes[one.user_id] & held)
             for one in decided
@@ -61,12 +64,12 @@ class Brake:
 
     def settle(self, user_ids: Collection[int]) -> None:
         """What staff decided about these users is carried out."""
-        done = [self._decided[one] for one in user_ids if one in self._decided]
+        done = [self._verdicts[one] for one in user_ids if one in self._verdicts]
         if done:
             holds.settled(self.world, self.account.account_id, done)
 
     def _stakes(self, one: Decided, rules: Rules) -> frozenset[Stake]:
-        said = self._decided.get(one.user_id, holds.Decided())
+        said = self._verdicts.get(one.user_id, holds.Verdict())
         return at_stake(one.plan, one.seen, rules) - said.released - said.discarded
 
     def _held(self, people: dict[int, frozenset[Stake]]) -> frozenset[Stake]:
@@ -77,7 +80,7 @@ class Brake:
 
     def _as_decided(self, one: Decided, held: frozenset[Stake], rules: Rules) -> Decided:
         plan = one.plan
-        said = self._decided.get(one.user_id, holds.Decided())
+        said = self._verdicts.get(one.user_id, holds.Verdict())
         if discarded := said.discarded & at_stake(plan, one.seen, rules):
             plan = discard(plan, one.known, discarded)
         if held:

@@ -63,6 +63,7 @@ LOST_MINUTES: Final = 30
 """People of a decided hold who are still there so long after their turn are queued again."""
 SAMPLE: Final = 10
 PAGE: Final = 1000
+EVERY_KIND: Final = frozenset(HoldKind)
 BY_ITSELF: Final = "InStep"
 """Whom the audit names where nobody decided in time."""
 
@@ -126,7 +127,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class Verdict:
     """What staff decided about a person, until it is carried out: these stakes are not withheld,
     or count as settled. `entries` are the keys of what is then forgotten."""
 
@@ -262,25 +263,38 @@ def join(world: World, account_id: str, people: Mapping[int, Held]) -> frozenset
     )
 
 
-def leave(world: World, account_id: str, people: Mapping[int, frozenset[Stake]]) -> None:
+def leave(
+    world: World,
+    account_id: str,
+    people: Mapping[int, frozenset[Stake]],
+    kinds: Collection[HoldKind] = EVERY_KIND,
+) -> None:
     """Takes people out of open holds of which their plans no longer have the stake; `people` maps
-    everybody who was looked at to the stakes of their plan. To be called while a hold is open."""
+    everybody who was looked at to the stakes of their plan, `kinds` are those that the look bears
+    on. To be called while a hold is open."""
     for stake, hold in _open(world, account_id).items():
+        if stake.kind not in kinds:
+            continue
         gone = [user_id for user_id, stakes in people.items() if stake not in stakes]
         keys = [held_key(hold.hold_id, user_id) for user_id in gone]
         for key in world.users.get_many(account_id, keys):
             world.users.delete(account_id, key)
 
 
-def decided_for(world: World, account_id: str, user_ids: Collection[int]) -> dict[int, Decided]:
-    """What staff decided about some of these users and is yet to be carried out."""
-    decided: dict[int, Decided] = {}
+def decided_for(
+    world: World,
+    account_id: str,
+    user_ids: Collection[int],
+    kinds: Collection[HoldKind] = EVERY_KIND,
+) -> dict[int, Verdict]:
+    """What staff decided about some of these users and is yet to be carried out, of these kinds."""
+    decided: dict[int, Verdict] = {}
     for hold in _holds(world, account_id):
-        if hold.state == "open":
+        if hold.state == "open" or hold.kind not in kinds:
             continue
         keys = {held_key(hold.hold_id, user_id): user_id for user_id in user_ids}
         for key in world.users.get_many(account_id, keys):
-            one = decided.get(keys[key], Decided())
+            one = decided.get(keys[key], Verdict())
             one = replace(one, entries=(*one.entries, key))
             if hold.state == "released":
                 one = replace(one, released=one.released | {hold.stake})
@@ -290,11 +304,11 @@ def decided_for(world: World, account_id: str, user_ids: Collection[int]) -> dic
     return decided
 
 
-def settled(world: World, account_id: str, decided: Iterable[Decided]) -> None:
+def settled(world: World, account_id: str, verdicts: Iterable[Verdict]) -> None:
     """What was decided about these people is carried out; with the last of its people a hold is
     gone."""
     concerned = set()
-    for one in decided:
+    for one in verdicts:
         for key in one.entries:
             world.users.delete(account_id, key)
             concerned.add(key.split("/")[1])
@@ -442,9 +456,12 @@ def _push(world: World, account: Account, hold: Hold, delay_seconds: int) -> Non
 
 def apply_overdue(world: World, account: Account) -> None:
     """At every tick: releases opt-outs that nobody decided about for a day, and holds that nobody
-    is in any more; queues those again whose messages were lost or dropped."""
+    is in any more; queues those again whose messages were lost or dropped. In a pause opt-outs
+    alone, which are then carried (A5)."""
     now = world.clock.now()
     for hold in _holds(world, account.account_id):
+        if not account.active and hold.kind is not HoldKind.OPT_OUTS:
+            continue
         if hold.state == "open":
             _decide_overdue(world, account, hold, now - hold.since)
         elif not _close_if_empty(world, account.account_id, hold) and _is_late(hold, account, now):

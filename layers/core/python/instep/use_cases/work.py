@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from instep.domain.holds import HoldKind
 from instep.domain.pace import Lane
 from instep.use_cases.world import World
 
@@ -26,6 +27,7 @@ settings and confirmed (A6)."""
 RELEASED = "released"
 DISCARDED = "discarded"
 """The causes of work by which staff decided about a hold, as `released/opt_outs/to_strive` (A6)."""
+OPT_OUTS = HoldKind.OPT_OUTS.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,12 @@ def work_of(body: Mapping[str, Any]) -> Work:
 def later_seconds(tries: int) -> float:
     """How long to leave a failing side, or an awaited answer, alone: 15 s, doubling to 10 min."""
     return float(min(600, 15 * 2 ** min(tries, 6)))
+
+
+def is_of_refusals(work: Work) -> bool:
+    """Whether it is done in a pause too (A5)."""
+    cause, *of = work.cause.split("/")
+    return cause in (REFUSAL, ERASE) or (cause in (RELEASED, DISCARDED) and OPT_OUTS in of)
 
 
 def for_others(work: Work) -> Work:

@@ -7,7 +7,7 @@ from instep.use_cases import erasure, holds, leaving, newcomers
 from instep.use_cases.accounts import find_account
 from instep.use_cases.confirming import CONFIRM, look_at_bucket
 from instep.use_cases.sync import sync_users
-from instep.use_cases.work import ERASE, REFUSAL, Work
+from instep.use_cases.work import Work, is_of_refusals
 from instep.use_cases.world import World
 
 DROPPED = "dropped"
@@ -23,8 +23,7 @@ def work_on(world: World, work: Work, lane: Lane) -> str:
         return DROPPED
     if work.cause in (leaving.CARRY, leaving.DELETE):
         return leaving.run_errand(world, account, work)
-    urgent = work.cause in (REFUSAL, ERASE)
-    if not (account.active or (account.carries_refusals and urgent)):
+    if not (account.active or (account.carries_refusals and is_of_refusals(work))):
         return DROPPED
     if work.member_ids:
         return newcomers.make_users(world, account, work, lane)
