@@ -31,7 +31,6 @@ from instep.use_cases.off_switch import stop_for_credentials
 from instep.use_cases.relook import find_recorded
 from instep.use_cases.runs import (
     Run,
-    batches_of,
     change_run,
     counted_statuses,
     find_or_none,
@@ -40,6 +39,7 @@ from instep.use_cases.runs import (
     store_run,
     with_batches,
 )
+from instep.use_cases.stored import run_key
 from instep.use_cases.windows import (
     Step,
     expired,
@@ -51,7 +51,7 @@ from instep.use_cases.windows import (
     send_open,
     wait_seconds,
 )
-from instep.use_cases.work import BATCH, REFUSAL, Work
+from instep.use_cases.work import REFUSAL, Work, batches_of
 from instep.use_cases.world import World
 
 CHANGED: Final = "changed"
@@ -138,8 +138,7 @@ def _with_fields_checked(world: World, account: Account, page: Page) -> Page:
 
 def _queue_apart(world: World, account: Account, user_ids: Sequence[int]) -> None:
     """Puts refusals on the live lane, uncounted by any run."""
-    for start in range(0, len(user_ids), BATCH):
-        ids = tuple(user_ids[start : start + BATCH])
+    for ids in batches_of(user_ids):
         work = Work(account.account_id, account.epoch, ids, REFUSAL)
         world.live.send([work.body()], account.account_id)
 
@@ -162,7 +161,7 @@ def _start(world: World, account: Account, refused: Page, last: Run | None) -> b
         run = with_batches(run, [left.ids], now, left.cause, left.live)
     store_run(world, account_id, run)
     if store_cursors(world, account_id, replace(refused.cursors, run_id=run_id)) is None:
-        world.users.delete(account_id, f"run/{run_id}")
+        world.users.delete(account_id, run_key(run_id))
         return False
     if last is not None and last.open:
         change_run(world, account_id, last.run_id, lambda one: replace(one, open=()))

@@ -1,6 +1,6 @@
 """Who has to be looked at, because something changed on either side (U3, U4).
 
-`find_page` finds some of them and says how to note that they were found; the caller puts them on
+`Finder.page` finds some of them and says how to note that they were found; the caller puts them on
 the queue first and stores the notes afterwards. So whoever dies in between finds them again.
 """
 
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import takewhile
 from typing import Final
 
 from instep.domain.account import Account
@@ -34,11 +35,10 @@ from instep.use_cases.cursors import (
     Mark,
     read_cursors,
 )
-from instep.use_cases.errors import NotFoundError
 from instep.use_cases.ports import BUCKET, ActionKit, Changed, Feed, Item, Place, Strive, Sum
 from instep.use_cases.records import People
-from instep.use_cases.runs import find_run
-from instep.use_cases.stored import RECORD, loaded, stamp, user_key
+from instep.use_cases.runs import find_or_none
+from instep.use_cases.stored import RECORD, loaded, member_key, stamp, user_key, walk
 from instep.use_cases.world import World
 
 STRIVE_FEEDS: Final[tuple[Feed, ...]] = (
@@ -60,8 +60,9 @@ BUCKETS: Final = 60
 SPAN: Final = 5000 // BUCKET
 """Buckets whose users one statement shows."""
 SUMS: Final = 9000
-"""Buckets that one statement sums up, of a short list; of a long one they are full of users."""
+"""Buckets that one statement sums up of a short list, where most are empty."""
 FULL_SUMS: Final = 100_000 // BUCKET
+"""Buckets that one statement sums up of a long list, where they are full of users."""
 READ_AT_ONCE: Final = 180
 """Records that a page of changes may read where lists of rows show values too (REST)."""
 TURN_SECONDS: Final = 6
@@ -78,8 +79,7 @@ DAY: Final = timedelta(days=1)
 class Page:
     """Who was found. What is noted of it is to be stored once all of them are on the queue.
     `joined`: members whom somebody put into the primary group; `changed`: members without a user
-    who changed (U5). `ended`: where there is nothing
-    more to be found now."""
+    who changed (U5). `ended`: the sources where there is nothing more to be found now."""
 
     cursors: Cursors
     user_ids: tuple[int, ...] = ()
@@ -343,17 +343,10 @@ class Finder:
     def _linked_in(self, number: int) -> set[int]:
         """The linked users of a bucket."""
         first, last = number * BUCKET, number * BUCKET + BUCKET - 1
-        found: set[int] = set()
-        after: str | None = user_key(first - 1) if first else None
-        while True:
-            page = self._world.users.query(
-                self._account.account_id, "user/", after=after, limit=PAGE
-            )
-            records = [loaded(RECORD, item) for item in page.items]
-            found |= {one.user_id for one in records if one.member_id and one.user_id <= last}
-            after = page.next
-            if after is None or (records and records[-1].user_id > last):
-                return found
+        after = user_key(first - 1) if first else None
+        items = walk(self._world.users, self._account.account_id, "user/", after, BUCKET)
+        inside = takewhile(lambda item: item["item"] <= user_key(last), items)
+        return {one.user_id for item in inside if (one := loaded(RECORD, item)).member_id}
 
     def _checksums(
         self,
@@ -478,7 +471,7 @@ class Finder:
 
     def _member_claims(self, after: int) -> tuple[dict[int, int], bool]:
         """A page of the members that are claimed and by whom; whether it was the last."""
-        key = f"member/{after:012d}" if after else None
+        key = member_key(after) if after else None
         page = self._world.users.query(self._account.account_id, "member/", after=key, limit=PAGE)
         claims = {int(one["item"].rsplit("/", 1)[1]): one["user_id"] for one in page.items}
         return claims, page.next is None
@@ -513,10 +506,8 @@ def found_as_new(world: World, account: Account, userfield: str) -> bool:
 
 
 def _initial_cursor(world: World, account: Account) -> int:
-    try:
-        return find_run(world, account.account_id, account.initial_sync_run).cursor
-    except NotFoundError:
-        return 0
+    run = find_or_none(world, account.account_id, account.initial_sync_run)
+    return 0 if run is None else run.cursor
 
 
 def _of_bucket(checksums: Mapping[int, int], number: int) -> dict[int, int]:

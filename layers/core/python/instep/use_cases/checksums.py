@@ -16,6 +16,7 @@ from typing import Any
 from instep.domain.account import Account
 from instep.domain.rules import Kind
 from instep.use_cases.ports import BUCKET, NEW, ActionKit, Item, Sum
+from instep.use_cases.stored import walk
 from instep.use_cases.world import World
 
 PART = 1000
@@ -126,15 +127,10 @@ class Sums:
 def read_sums(world: World, account_id: str, userfields: tuple[str, ...]) -> Sums:
     """All sums that were noted of these userfields."""
     sums: dict[int, Sum] = {}
-    after: str | None = None
-    while True:
-        page = world.users.query(account_id, "sums/", after=after)
-        for item in page.items:
-            if tuple(item["userfields"]) == userfields:
-                sums |= _sums_of(item)
-        if page.next is None:
-            return Sums(userfields, sums)
-        after = page.next
+    for item in walk(world.users, account_id, "sums/"):
+        if tuple(item["userfields"]) == userfields:
+            sums |= _sums_of(item)
+    return Sums(userfields, sums)
 
 
 def _sums_of(item: Mapping[str, Any]) -> dict[int, Sum]:

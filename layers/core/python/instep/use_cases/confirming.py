@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from instep.use_cases.stored import stamp
-from instep.use_cases.work import BATCH, Work
+from instep.use_cases.stored import stamp, walk
+from instep.use_cases.work import Work, batches_of
 from instep.use_cases.world import World
 
 CONFIRM = "confirm"
@@ -38,16 +38,8 @@ def await_answers(world: World, work: Work, user_ids: Sequence[int], tries: int)
 
 def look_at_bucket(world: World, work: Work) -> None:
     """Puts the users of a minute on the lane, in whole batches."""
-    user_ids: set[int] = set()
-    after: str | None = None
-    while True:
-        page = world.users.query(work.account_id, f"{work.bucket}/", after=after)
-        user_ids.update(one for item in page.items for one in item["user_ids"])
-        after = page.next
-        if after is None:
-            break
-    ids = sorted(user_ids)
-    batches = [tuple(ids[i : i + BATCH]) for i in range(0, len(ids), BATCH)]
-    bodies = [replace(work, user_ids=some, bucket="").body() for some in batches]
+    awaiting = walk(world.users, work.account_id, f"{work.bucket}/")
+    ids = sorted({one for item in awaiting for one in item["user_ids"]})
+    bodies = [replace(work, user_ids=some, bucket="").body() for some in batches_of(ids)]
     if bodies:
         world.bulk.send(bodies, work.account_id)

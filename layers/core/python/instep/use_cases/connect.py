@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from instep.domain.account import Account, Connection, Phase, Settings, core_mappings
 from instep.domain.pace import Lane
@@ -22,7 +23,7 @@ from instep.use_cases.exclusive import (
 from instep.use_cases.initial_sync import start_initial_sync
 from instep.use_cases.off_switch import follow_account
 from instep.use_cases.records import People
-from instep.use_cases.stored import DIRECTORY
+from instep.use_cases.stored import DIRECTORY, walk
 from instep.use_cases.world import Reads, World
 
 SAMPLE = 20
@@ -135,17 +136,13 @@ def _same_systems(world: World, account: Account, given: Credentials, reads: Rea
 def _some_records(world: World, account_id: str, prefix: str) -> list[Record]:
     """Some of those who are linked (by the claims on members), or of all who were scanned."""
     found: list[Record] = []
-    after: str | None = None
-    while True:
-        page = world.users.query(account_id, prefix, after=after, limit=SAMPLE)
-        user_ids = [item["user_id"] for item in page.items]
-        records = People(world, account_id).records(user_ids).values()
+    items = walk(world.users, account_id, prefix, page_size=SAMPLE)
+    while len(found) < SAMPLE and (some := list(islice(items, SAMPLE))):
+        records = People(world, account_id).records(item["user_id"] for item in some).values()
         found += [
             one for one in records if one.email and (prefix == "user/" or one.member_id is not None)
         ]
-        after = page.next
-        if after is None or len(found) >= SAMPLE:
-            return found[:SAMPLE]
+    return found[:SAMPLE]
 
 
 def _shows(

@@ -42,6 +42,7 @@ from instep.use_cases.stored import (
     history_prefix,
     receipt_key,
     stamp,
+    walk,
 )
 from instep.use_cases.streams import marker_key
 from instep.use_cases.work import ERASE, Work
@@ -93,7 +94,7 @@ def resume_erasures(world: World, account: Account) -> None:
     carried out. A worker that was at it in the meantime may have written once more, so the last
     word is a deletion after its life."""
     lifetime = timedelta(seconds=world.limits.worker_seconds + AGAIN_SECONDS)
-    for item in _all_items(world.users, account.account_id, "erasing/"):
+    for item in walk(world.users, account.account_id, "erasing/"):
         user_id = int(item["item"].rsplit("/", 1)[1])
         record = _take_values(world, account, user_id)
         if not _is_done(record):
@@ -181,7 +182,7 @@ def forget(world: World, account_id: str, user_id: int, before: Record | None = 
     """Deletes everything but the record that is kept of a person, and leaves a receipt. To be
     called whenever a plan that erases was settled, with the record as it was before."""
     for prefix in (history_prefix, evidence_prefix, conflicts_prefix):
-        for item in _all_items(world.users, account_id, prefix(user_id)):
+        for item in walk(world.users, account_id, prefix(user_id)):
             world.users.delete(account_id, item["item"])
     for warning in Warning:
         world.users.delete(account_id, marker_key(warning, user_id))
@@ -312,13 +313,3 @@ def _deletable(store: Store, account_id: str) -> Iterator[str]:
             return
         if after.startswith(CONSENT):
             after = BEHIND_CONSENT
-
-
-def _all_items(store: Store, account_id: str, prefix: str) -> Iterator[Item]:
-    after: str | None = None
-    while True:
-        page = store.query(account_id, prefix, after=after, limit=PAGE)
-        yield from page.items
-        if page.next is None:
-            return
-        after = page.next

@@ -41,8 +41,8 @@ from instep.domain.record import Status
 from instep.use_cases.accounts import audit, find_account, load_account
 from instep.use_cases.errors import NotFoundError, StateError
 from instep.use_cases.ports import NEW, Item
-from instep.use_cases.stored import dumped, held_key, held_prefix, hold_key, loaded, stamp
-from instep.use_cases.work import BATCH, DISCARDED, RELEASED, Work
+from instep.use_cases.stored import dumped, held_key, held_prefix, hold_key, loaded, stamp, walk
+from instep.use_cases.work import BATCH, DISCARDED, RELEASED, Work, batches_of
 from instep.use_cases.world import World
 
 CYCLE_SECONDS: Final = 600
@@ -431,9 +431,9 @@ def queue_held(world: World, work: Work) -> str:
     more = len(ids) > BATCHES_AT_ONCE * BATCH
     ids = ids[: BATCHES_AT_ONCE * BATCH]
     pace = account.settings.records_per_minute
-    for start in range(0, len(ids), BATCH):
-        batch = replace(work, user_ids=tuple(ids[start : start + BATCH]), bucket="", tries=0)
-        delay = (start - BACKLOG_USERS) * 60 // pace
+    for number, some in enumerate(batches_of(ids)):
+        batch = replace(work, user_ids=some, bucket="", tries=0)
+        delay = (number * BATCH - BACKLOG_USERS) * 60 // pace
         world.bulk.send([batch.body()], work.account_id, max(0, min(900, delay)))
     if ids:
         world.users.update(
@@ -533,12 +533,7 @@ def _user_of(entry: Item) -> int:
 
 def _entries(world: World, account_id: str, hold_id: str, after_user: int = 0) -> Iterator[Item]:
     after = held_key(hold_id, after_user) if after_user else None
-    while True:
-        page = world.users.query(account_id, held_prefix(hold_id), after=after, limit=PAGE)
-        yield from page.items
-        if page.next is None:
-            return
-        after = page.next
+    return walk(world.users, account_id, held_prefix(hold_id), after, PAGE)
 
 
 def _counter(world: World, account_id: str, stake: Stake) -> Counter:

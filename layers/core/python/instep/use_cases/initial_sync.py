@@ -23,7 +23,7 @@ from instep.use_cases.runs import (
     store_run,
 )
 from instep.use_cases.windows import Step, finished, go_on, leased, resend_all, wait_seconds
-from instep.use_cases.work import BATCH
+from instep.use_cases.work import BATCH, batches_of
 from instep.use_cases.world import World
 
 WINDOW_SECONDS = 300
@@ -77,7 +77,7 @@ def queue_window(world: World, account: Account, run_id: str) -> Step:
     user_ids = actionkit.user_ids_after(run.cursor, size)
     note_users(world, account, actionkit, user_ids)
     now = world.clock.now()
-    batches = [user_ids[i : i + BATCH] for i in range(0, len(user_ids), BATCH)]
+    batches = batches_of(user_ids)
     opened = tuple(Interval(ids[0] - 1, ids[-1], len(ids), now) for ids in batches)
 
     def with_window(one: Run) -> Run:

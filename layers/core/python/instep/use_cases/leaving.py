@@ -21,7 +21,7 @@ from instep.use_cases.errors import AccountStopped, NotAdmitted, SideError
 from instep.use_cases.exclusive import keep_campaign, release_opt_in_field
 from instep.use_cases.off_switch import follow_account
 from instep.use_cases.sync import sync_users
-from instep.use_cases.work import BATCH, REFUSAL, Work
+from instep.use_cases.work import REFUSAL, Work, batches_of
 from instep.use_cases.world import World
 
 CARRY: Final = "off"
@@ -48,9 +48,8 @@ def run_errand(world: World, account: Account, work: Work) -> str:
 
 def finish_overdue(world: World, account: Account) -> None:
     """Deletes the connection of an account that has been off for more than a minute."""
-    off_at = account.off_at
-    late = off_at is not None and world.clock.now() - off_at > timedelta(seconds=60)
-    if account.leaving and (off_at is None or late):
+    minute_ago = world.clock.now() - timedelta(seconds=60)
+    if account.off_at is not None and account.off_at < minute_ago:
         delete_connection(world, account)
 
 
@@ -61,10 +60,9 @@ def _carry_refusals(world: World, account: Account) -> None:
         refused = finder.refusals(finder.begun(read_cursors(world, account.account_id)))
     except (AccountStopped, NotAdmitted, SideError):
         return  # Within a minute or not at all.
-    for start in range(0, len(refused.user_ids), BATCH):
+    for ids in batches_of(refused.user_ids):
         if world.clock.now() >= until:
             return
-        ids = refused.user_ids[start : start + BATCH]
         sync_users(world, Work(account.account_id, account.epoch, ids, REFUSAL), Lane.LIVE)
 
 

@@ -52,6 +52,7 @@ from instep.use_cases.stored import (
     once_email_key,
     once_key,
     stamp,
+    walk,
 )
 from instep.use_cases.streams import BY_CHANGED, BY_NAME, Positions, Streams, text_key
 from instep.use_cases.work import Work
@@ -170,7 +171,7 @@ def forget_newcomers(
     digest = _email_digest(world, account_id, email) if email.strip() else None
     if digest is not None:
         _mark_once(world, account_id, once_email_key(digest), WAS_ERASED)
-    for one in _all_newcomers(world, account_id):
+    for one in (loaded(NEWCOMER, item) for item in walk(world.users, account_id, "newcomer/")):
         theirs = digest is not None and _email_digest(world, account_id, one.email) == digest
         if one.user_id == user_id or one.member_id in erased or theirs:
             erased.add(one.member_id)
@@ -616,16 +617,6 @@ def _newcomers(world: World, account_id: str, member_ids: Iterable[int]) -> dict
     items = world.users.get_many(account_id, [newcomer_key(one) for one in member_ids])
     found = [loaded(NEWCOMER, item) for item in items.values()]
     return {one.member_id: one for one in found}
-
-
-def _all_newcomers(world: World, account_id: str) -> Iterator[Newcomer]:
-    after: str | None = None
-    while True:
-        page = world.users.query(account_id, "newcomer/", after=after, limit=500)
-        yield from (loaded(NEWCOMER, item) for item in page.items)
-        if page.next is None:
-            return
-        after = page.next
 
 
 def _store(

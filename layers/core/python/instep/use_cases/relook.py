@@ -16,15 +16,14 @@ from instep.domain.record import Record, Status
 from instep.use_cases.cursors import read_cursors, store_cursors
 from instep.use_cases.runs import (
     Run,
-    batches_of,
     change_run,
     find_or_none,
     store_run,
     with_batches,
 )
-from instep.use_cases.stored import RECORD, loaded
+from instep.use_cases.stored import RECORD, loaded, run_key, user_key
 from instep.use_cases.windows import Step, go_on, leased, send_open, wait_seconds
-from instep.use_cases.work import RELOOK
+from instep.use_cases.work import RELOOK, batches_of
 from instep.use_cases.world import World
 
 WINDOW: Final = 600
@@ -51,7 +50,7 @@ def look_again(world: World, account: Account, scope: Scope) -> None:
         store_run(world, account_id, Run(run_id, "relook", started=now, scope=scope))
         if store_cursors(world, account_id, replace(cursors, relook_run=run_id)) is not None:
             break
-        world.users.delete(account_id, f"run/{run_id}")
+        world.users.delete(account_id, run_key(run_id))
     resume_runs(world, account)
 
 
@@ -82,7 +81,7 @@ def _concerned(record: Record, scope: str) -> bool:
 def find_recorded(world: World, account: Account, run: Run) -> Step:
     """The next of our records that are concerned."""
     account_id = account.account_id
-    after = f"user/{run.cursor:012d}" if run.cursor else None
+    after = user_key(run.cursor) if run.cursor else None
     page = world.users.query(account_id, "user/", after=after, limit=WINDOW)
     records = [loaded(RECORD, item) for item in page.items]
     ids = [one.user_id for one in records if _concerned(one, run.scope)]

@@ -7,7 +7,7 @@ ticked off twice counts once, so progress is exact whatever is delivered twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from instep.use_cases.errors import NotFoundError
 from instep.use_cases.ports import NEW
 from instep.use_cases.records import counted
 from instep.use_cases.stored import dumped, loaded, run_key
-from instep.use_cases.work import BATCH, Work
+from instep.use_cases.work import Work
 from instep.use_cases.world import World
 
 RATE_SECONDS = 120
@@ -209,23 +209,16 @@ class Progress:
 
 def find_run(world: World, account_id: str, run_id: str) -> Run:
     """A run. Raises NotFoundError."""
-    item = world.users.get(account_id, run_key(run_id)) if run_id else None
-    if item is None:
+    run = find_or_none(world, account_id, run_id)
+    if run is None:
         raise NotFoundError("no_run", "There is no such run.")
-    return loaded(RUN, item)
+    return run
 
 
 def find_or_none(world: World, account_id: str, run_id: str) -> Run | None:
     """A run, if there is one of this id."""
-    try:
-        return find_run(world, account_id, run_id)
-    except NotFoundError:
-        return None
-
-
-def batches_of(user_ids: Sequence[int]) -> list[tuple[int, ...]]:
-    """Users in batches of one look."""
-    return [tuple(user_ids[i : i + BATCH]) for i in range(0, len(user_ids), BATCH)]
+    item = world.users.get(account_id, run_key(run_id)) if run_id else None
+    return None if item is None else loaded(RUN, item)
 
 
 def store_run(world: World, account_id: str, run: Run) -> Run | None:
@@ -289,9 +282,8 @@ def progress_of(world: World, account: Account) -> Progress:
         now_is = {one.value: item[one.value] for one in Status if item.get(one.value)}
         total = sum(now_is.values())
         return Progress(total, total, now_is.get(Status.SYNCED.value, 0), now_is, 0, None)
-    try:
-        run = find_run(world, account.account_id, account.initial_sync_run)
-    except NotFoundError:
+    run = find_or_none(world, account.account_id, account.initial_sync_run)
+    if run is None:
         return Progress(0, 0, 0, {}, 0, None)
     now = world.clock.now()
     by_status = {status: users for status, users in run.by_status.items() if users}

@@ -4,7 +4,7 @@ access patterns."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, SerializerFunctionWrapHandler, TypeAdapter
 
 from instep.domain.account import Account
 from instep.domain.record import NumberConsent, Record
-from instep.use_cases.ports import Item
+from instep.use_cases.ports import Item, Store
 
 T = TypeVar("T")
 
@@ -94,6 +94,24 @@ def dumped(adapter: TypeAdapter[T], value: T) -> dict[str, Any]:
 def loaded(adapter: TypeAdapter[T], item: Item) -> T:
     """The dataclass again; the item's key and index attributes are passed over."""
     return adapter.validate_python(item)
+
+
+def walk(
+    store: Store,
+    account_id: str,
+    prefix: str = "",
+    after: str | None = None,
+    page_size: int = 200,
+    descending: bool = False,
+) -> Iterator[Item]:
+    """Every item whose key begins with the prefix, in key order, after a key; read page by page, as
+    far as anybody asks."""
+    while True:
+        page = store.query(account_id, prefix, after, page_size, descending)
+        yield from page.items
+        if page.next is None:
+            return
+        after = page.next
 
 
 def stamp(at: datetime) -> str:

@@ -11,12 +11,10 @@ from instep.use_cases import erasure, leaving
 from instep.use_cases.account_sync import check_account
 from instep.use_cases.accounts import find_account
 from instep.use_cases.cursors import read_cursors
-from instep.use_cases.errors import NotFoundError
-from instep.use_cases.runs import find_run
-from instep.use_cases.stored import DIRECTORY
+from instep.use_cases.runs import find_or_none
+from instep.use_cases.stored import DIRECTORY, walk
 from instep.use_cases.world import World
 
-PAGE = 50
 SHARD = 25
 """Accounts that one invocation checks, one after the other."""
 SHARD_SECONDS = 180
@@ -32,14 +30,7 @@ def list_shards(world: World, account_id: str | None = None) -> list[list[str]]:
 
 def every_account(world: World) -> list[str]:
     """The ids of all accounts ever connected and not erased."""
-    account_ids: list[str] = []
-    after: str | None = None
-    while True:
-        page = world.settings.query(DIRECTORY, after=after, limit=PAGE)
-        account_ids += [item["item"] for item in page.items]
-        if page.next is None:
-            return account_ids
-        after = page.next
+    return [item["item"] for item in walk(world.settings, DIRECTORY)]
 
 
 def check_shard(world: World, account_ids: Sequence[str]) -> dict[str, Any]:
@@ -76,9 +67,5 @@ def _check(world: World, account_id: str) -> str:
 
 def has_work(world: World, account_id: str) -> bool:
     """Whether a scheduled sync of the account is at work."""
-    try:
-        return (
-            find_run(world, account_id, read_cursors(world, account_id).run_id).state == "running"
-        )
-    except NotFoundError:
-        return False
+    run = find_or_none(world, account_id, read_cursors(world, account_id).run_id)
+    return run is not None and run.state == "running"

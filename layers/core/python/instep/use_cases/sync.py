@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from instep.domain.account import Account
 from instep.domain.consent import overridden_refusal
@@ -41,7 +40,6 @@ from instep.use_cases.errors import (
     AccountStopped,
     Busy,
     NotAdmitted,
-    NotFoundError,
     Rejected,
     Unauthorised,
     Unavailable,
@@ -51,11 +49,9 @@ from instep.use_cases.off_switch import stop_for_credentials
 from instep.use_cases.pacing import Grant, Pacer
 from instep.use_cases.ports import Act, Item
 from instep.use_cases.records import People
-from instep.use_cases.runs import add_tallies, change_run, find_run, still_open, ticked_off
+from instep.use_cases.runs import add_tallies, change_run, find_or_none, still_open, ticked_off
 from instep.use_cases.work import Work, for_others, later_seconds, put_work
 from instep.use_cases.world import World
-
-T = TypeVar("T")
 
 CATALOGUE_SECONDS = 30
 LAG_SECONDS = 60
@@ -111,11 +107,8 @@ def _still_open(world: World, work: Work) -> Work:
     users that are put back again and again, one ends."""
     if not work.run_id or not work.tries:
         return work
-    try:
-        run = find_run(world, work.account_id, work.run_id)
-    except NotFoundError:
-        return work
-    return replace(work, user_ids=still_open(run, work))
+    run = find_or_none(world, work.account_id, work.run_id)
+    return work if run is None else replace(work, user_ids=still_open(run, work))
 
 
 @dataclass(slots=True)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, Literal
+from typing import Literal
 
 from instep.domain.record import Record, Status, Warning  # noqa: A004
 from instep.use_cases.accounts import load_account
 from instep.use_cases.records import People
-from instep.use_cases.stored import number_key
+from instep.use_cases.stored import number_key, walk
 from instep.use_cases.streams import (
     BY_CHANGED,
     BY_EMAIL,
@@ -276,8 +276,8 @@ class _Search:
         for prefix in self._prefixes(source):
             if after and not after.startswith(prefix) and after > prefix:
                 continue
-            start = after if after.startswith(prefix) else ""
-            for item in self._items(prefix, start):
+            start = after if after.startswith(prefix) else None
+            for item in walk(self._world.users, self._account_id, prefix, start, BATCH):
                 yield int(item["user_id"]), "", ("", item["item"])
 
     def _prefixes(self, source: int) -> list[str]:
@@ -289,15 +289,6 @@ class _Search:
             return []
         zeros = range(ID_DIGITS - len(digits), -1, -1)
         return [f"user/{'0' * count}{digits}" for count in zeros]
-
-    def _items(self, prefix: str, after: str) -> Iterator[dict[str, Any]]:
-        start = after or None
-        while True:
-            page = self._world.users.query(self._account_id, prefix, after=start, limit=BATCH)
-            yield from page.items
-            if page.next is None:
-                return
-            start = page.next
 
     def _by_id(self, record: Record) -> bool:
         return bool(self._id_digits) and str(record.user_id).startswith(self._id_digits)

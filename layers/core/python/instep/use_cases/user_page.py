@@ -14,7 +14,7 @@ from instep.use_cases.activation import refuse_inactive
 from instep.use_cases.errors import NotFoundError
 from instep.use_cases.fields import PHONE_NUMBER, SUBSCRIBED, Field, all_fields
 from instep.use_cases.records import People, entries_of
-from instep.use_cases.stored import evidence_prefix, history_prefix
+from instep.use_cases.stored import evidence_prefix, history_prefix, walk
 from instep.use_cases.work import RECREATE, Work
 from instep.use_cases.world import World
 
@@ -150,11 +150,6 @@ def _walk(
         for number, entry in enumerate(entries_of(item) if item else ()):
             if number > place[1]:
                 yield entry, (after, number)
-    while True:
-        page = world.users.query(account_id, prefix, after=after, limit=BATCH, descending=True)
-        for item in page.items:
-            for number, entry in enumerate(entries_of(item)):
-                yield entry, (item["item"], number)
-        if page.next is None:
-            return
-        after = page.next
+    for item in walk(world.users, account_id, prefix, after, BATCH, descending=True):
+        for number, entry in enumerate(entries_of(item)):
+            yield entry, (item["item"], number)

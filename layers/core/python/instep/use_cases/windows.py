@@ -12,7 +12,7 @@ from instep.domain.pace import Lane
 from instep.domain.people import Side
 from instep.use_cases.errors import Busy, InstepError, NotAdmitted
 from instep.use_cases.runs import Interval, Run, change_run, find_run
-from instep.use_cases.work import BATCH, INITIAL_SYNC, Work
+from instep.use_cases.work import BATCH, INITIAL_SYNC, Work, batches_of
 from instep.use_cases.world import World
 
 MACHINES: Final = {
@@ -82,8 +82,7 @@ def send_batches(
     world: World, account: Account, run_id: str, user_ids: Sequence[int], delay: int = 0
 ) -> None:
     """Puts users of an initial sync on the bulk lane."""
-    for start in range(0, len(user_ids), BATCH):
-        ids = tuple(user_ids[start : start + BATCH])
+    for ids in batches_of(user_ids):
         work = Work(account.account_id, account.epoch, ids, INITIAL_SYNC, run_id)
         world.bulk.send([work.body()], account.account_id, delay)
 

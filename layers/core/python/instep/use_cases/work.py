@@ -30,6 +30,11 @@ DISCARDED = "discarded"
 OPT_OUTS = HoldKind.OPT_OUTS.value
 
 
+def batches_of(user_ids: Sequence[int]) -> list[tuple[int, ...]]:
+    """Users in batches of one look."""
+    return [tuple(user_ids[i : i + BATCH]) for i in range(0, len(user_ids), BATCH)]
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """Users to be looked at. `tries` grows with each time the same users were put back; `cause`
