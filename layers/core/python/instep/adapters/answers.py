@@ -77,6 +77,14 @@ def json_of(answer: HttpAnswer) -> Any:
         return None
 
 
+def known_time(value: Any) -> datetime:
+    """A time that has to be there. Raises ValueError."""
+    at = time_of(value)
+    if at is None:
+        raise ValueError("no time")
+    return at
+
+
 def time_of(value: Any) -> datetime | None:
     """A time as either system writes it: with `T` or a space, with or without a fraction or a
     zone (none: UTC). None for null and what is none."""

@@ -42,7 +42,7 @@ from instep.domain.endings import (
 from instep.domain.fields import FieldDecision, FieldLook, decide_created, decide_field
 from instep.domain.groups import decide_groups, entitled
 from instep.domain.people import Member, Side, User
-from instep.domain.person import Person, joined, opt_in_of, with_status
+from instep.domain.person import Person, joined, opt_in_of, other_number, with_status
 from instep.domain.phone import Found, choose_number
 from instep.domain.plan import Change, Plan, Seen, values_of
 from instep.domain.record import (
@@ -240,7 +240,7 @@ def _create(person: Person, number: str) -> Plan:
             record=new,
             claim=number,
             claim_over=person.seen.holder,
-            release=_other_number(known, number),
+            release=other_number(known, number),
             create=draft,
             field_writes=tuple(writes),
             join=groups.join,
@@ -265,7 +265,7 @@ def _first_link(person: Person, member: Member) -> Plan:
         frozenset(),
         claim=number,
         claim_over=person.seen.holder,
-        release=_other_number(person.known, number),
+        release=other_number(person.known, number),
     )
 
 
@@ -280,11 +280,6 @@ def _newly_linked(person: Person, number: str) -> Record:
         linked_at=person.now,
         default_region=person.rules.default_region,
     )
-
-
-def _other_number(known: Record, number: str) -> tuple[str, ...]:
-    """A claim to be given up because another number is claimed."""
-    return () if known.number in (None, number) else (known.number,)
 
 
 # --- a linked pair ---
@@ -308,7 +303,7 @@ def _linked(person: Person, member: Member) -> Plan:
         holder = seen.holder if number == chosen else seen.linked_holder
         if holder in (None, known.user_id) or (number == chosen and seen.holder_lost):
             new = replace(new, number=number)
-            claim = _Claim(number, holder, _other_number(known, number))
+            claim = _Claim(number, holder, other_number(known, number))
         elif holder is not None:
             claim = _Claim(look_again=frozenset({holder}))
     return _pair(

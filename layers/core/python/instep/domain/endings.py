@@ -10,12 +10,13 @@ from typing import Final
 from instep.domain import consent as subscribed
 from instep.domain.consent import CONFIRM, ConsentDecision
 from instep.domain.fields import actionkit_value
-from instep.domain.groups import GroupDecision
+from instep.domain.groups import NO_GROUPS
 from instep.domain.people import Member, Rival, Side
 from instep.domain.person import (
     Person,
     finished,
     left,
+    other_number,
     row_alone,
     text_of,
     undecided,
@@ -119,7 +120,7 @@ def inherited(person: Person, bequest: Record) -> Plan:
         groups=bequest.groups & member.groups,
         consent=replace(undecided(state), predates_phone=predates),
     )
-    release = () if known.number in (None, number) else (known.number,)
+    release = other_number(known, number)
     return person.finished(
         Plan(
             record=with_status(new),
@@ -237,13 +238,12 @@ def link_ended(person: Person, member: Member) -> Plan:
 
 def refusal_first(person: Person, member: Member, decision: ConsentDecision) -> Plan:
     again = {person.user.user_id} | person.told_of_refusal(decision, member.phone_number)
-    nothing = GroupDecision(frozenset(), frozenset(), frozenset())
     return person.finished(
         Plan(
             record=replace(person.known, consent=decision.state),
             opt_in_strive=decision.to_strive,
             opt_in_actionkit=decision.to_actionkit,
-            history=person.history(member, (), decision, nothing),
+            history=person.history(member, (), decision, NO_GROUPS),
             evidence=decision.evidence,
             consent=person.consents(decision, member.phone_number),
             look_again=tuple(sorted(again)),

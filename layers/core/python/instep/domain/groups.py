@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 from instep.domain.rules import Rules
 
@@ -15,6 +16,9 @@ class GroupDecision:
     join: frozenset[int]
     leave: frozenset[int]
     added: frozenset[int]
+
+
+NO_GROUPS: Final = GroupDecision(frozenset(), frozenset(), frozenset())
 
 
 def entitled(rules: Rules) -> frozenset[int]:

@@ -177,6 +177,11 @@ def undecided(state: ConsentState) -> ConsentState:
     return replace(row_alone(state), userfield="")
 
 
+def other_number(record: Record, number: str | None) -> tuple[str, ...]:
+    """The number whose claim is to be given up because this one is claimed."""
+    return () if record.number in (None, number) else (record.number,)
+
+
 def with_status(record: Record) -> Record:
     """The linked pair's record with the status, reason and warnings that its parts call for."""
     rules = {state.rule for state in record.fields.values()}

@@ -225,6 +225,14 @@ class Record:
     intent: Intent | None = None
 
     @property
+    def numbers(self) -> frozenset[str]:
+        """The numbers that the record knows of: claimed, last chosen, and of a member who is being
+        created."""
+        draft = self.intent.create if self.intent else None
+        known = (self.number, self.phone, draft.number if draft else None)
+        return frozenset(one for one in known if one)
+
+    @property
     def awaits(self) -> bool:
         """Whether a write is yet to be read back (F6), or the link of somebody merged or erased is
         yet to pass or to end (U3, E1): then the user is looked at again."""

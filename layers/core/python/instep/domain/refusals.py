@@ -7,14 +7,12 @@ from datetime import datetime
 
 from instep.domain import consent as subscribed
 from instep.domain.consent import WARNINGS, ConsentDecision
-from instep.domain.groups import GroupDecision
+from instep.domain.groups import NO_GROUPS
 from instep.domain.people import Member
 from instep.domain.person import Person, finished, with_status
 from instep.domain.plan import Plan, Seen
 from instep.domain.record import Record, Status
 from instep.domain.rules import Rules
-
-NO_GROUPS = GroupDecision(frozenset(), frozenset(), frozenset())
 
 
 def refusals_alone(seen: Seen, record: Record | None, rules: Rules, now: datetime) -> Plan:

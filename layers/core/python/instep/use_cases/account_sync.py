@@ -49,6 +49,7 @@ from instep.use_cases.windows import (
     leased,
     resend_all,
     send_open,
+    send_opened,
     wait_seconds,
 )
 from instep.use_cases.work import REFUSAL, Work, batches_of
@@ -249,9 +250,7 @@ def _queue(world: World, account: Account, run_id: str, user_ids: Sequence[int])
         changed = with_batches(one, batches_of(user_ids), now, CHANGED, live)
         return leased(world, replace(changed, windows=one.windows + 1), 0)
 
-    old, new = change_run(world, account.account_id, run_id, opened)
-    before = {one.batch for one in old.open}
-    send_open(world, account, run_id, [one for one in new.open if one.batch not in before])
+    send_opened(world, account, run_id, opened)
 
 
 def finish(world: World, account: Account, run_id: str) -> Step:

@@ -151,15 +151,9 @@ def _erased(record: Record, now: datetime) -> Record:
     )
 
 
-def _numbers(record: Record) -> list[str]:
-    draft = record.intent.create if record.intent else None
-    numbers = {record.number, record.phone, draft.number if draft else None}
-    return sorted(one for one in numbers if one)
-
-
 def _refuse_numbers(people: People, record: Record, now: datetime) -> None:
     refusal = Evidence(now, Side.ACTIONKIT, "", False, ERASED, "refusal")
-    for number in _numbers(record):
+    for number in sorted(record.numbers):
         while True:
             consent, version = people.consents([number])[number]
             if people.store_consent(number, refused(consent, refusal, None), version):
@@ -167,7 +161,7 @@ def _refuse_numbers(people: People, record: Record, now: datetime) -> None:
 
 
 def _give_up_claims(people: People, record: Record) -> None:
-    for number in _numbers(record):
+    for number in sorted(record.numbers):
         people.release_number(number, record.user_id)
     for member_id in _members(record):
         people.release_member(member_id, record.user_id)

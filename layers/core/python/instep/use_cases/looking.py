@@ -59,6 +59,7 @@ class Looking:
         self.actionkit: ActionKit = world.actionkit(account, lane)
         self.strive: Strive = world.strive(account)
         self.rules = account.rules()
+        self._at = world.clock.now()
         self.grant = Grant("", 0)
         self.seen: dict[int, Seen] = {}
         self.records: Mapping[int, Record] = {}
@@ -247,7 +248,7 @@ class Looking:
         }
         for one in user_ids:
             kept = records.get(one)
-            further[one] = further.get(one, frozenset()) | (_kept_numbers(kept) if kept else set())
+            further[one] = further.get(one, frozenset()) | (kept.numbers if kept else frozenset())
         by_member = {one.phone_number for one in members.values()}
         claimed = sorted({*numbers.values(), *by_member})
         every = sorted({*claimed, *(one for some in further.values() for one in some)})
@@ -373,13 +374,19 @@ class Looking:
         lost = member.member_id in self.lost_members
         return None if lost else self.member_holders.get(member.member_id)
 
+    def _with_those_of(
+        self, user_ids: Iterable[int], records: Mapping[int, Record]
+    ) -> Mapping[int, Record]:
+        """The records, and those of these users besides."""
+        others = sorted({one for one in user_ids if one not in records})
+        return {**records, **self._people.records(others)} if others else records
+
     def _lost_members(
         self, holders: Mapping[int, int], records: Mapping[int, Record]
     ) -> frozenset[int]:
         """Members whose holder is linked to another or to nobody, and has no plan under way: its
         worker died before it gave the claim up (U2)."""
-        others = sorted({holder for holder in holders.values() if holder not in records})
-        known = {**records, **self._people.records(others)} if others else records
+        known = self._with_those_of(holders.values(), records)
         return frozenset(
             member_id
             for member_id, holder in holders.items()
@@ -396,8 +403,7 @@ class Looking:
     ) -> set[str]:
         """Numbers whose holder has no link, no plan under way, and was seen ineligible or no
         longer with the number: such a claim may be taken over (U2)."""
-        others = sorted({holder for holder in holders.values() if holder not in records})
-        known = {**records, **self._people.records(others)} if others else records
+        known = self._with_those_of(holders.values(), records)
         now = self._world.clock.now()
         lost = set()
         for number, holder in holders.items():
@@ -421,12 +427,6 @@ class Looking:
 def _drafted(records: Iterable[Record]) -> list[str]:
     """Numbers of members whose creation is under way."""
     return [one.intent.create.number for one in records if one.intent and one.intent.create]
-
-
-def _kept_numbers(record: Record) -> set[str]:
-    """The numbers that a record knows of, whatever ActionKit shows by now."""
-    draft = record.intent.create if record.intent else None
-    return {one for one in (record.number, record.phone, draft and draft.number) if one}
 
 
 def _link(record: Record | None, matched: Mapping[str, Member]) -> int | None:

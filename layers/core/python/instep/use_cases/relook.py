@@ -22,7 +22,7 @@ from instep.use_cases.runs import (
     with_batches,
 )
 from instep.use_cases.stored import RECORD, loaded, run_key, user_key
-from instep.use_cases.windows import Step, go_on, leased, send_open, wait_seconds
+from instep.use_cases.windows import Step, go_on, leased, send_opened, wait_seconds
 from instep.use_cases.work import RELOOK, batches_of
 from instep.use_cases.world import World
 
@@ -98,9 +98,5 @@ def find_recorded(world: World, account: Account, run: Run) -> Step:
             0,
         )
 
-    old, new = change_run(world, account_id, run.run_id, with_window)
-    opened_before = {one.batch for one in old.open}
-    send_open(
-        world, account, run.run_id, [one for one in new.open if one.batch not in opened_before]
-    )
+    new = send_opened(world, account, run.run_id, with_window)
     return Step("all_queued" if new.all_queued else "queued", wait_seconds(world, account, new))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -98,6 +98,15 @@ def send_open(world: World, account: Account, run_id: str, intervals: Sequence[I
         work = Work(account.account_id, account.epoch, one.ids, one.cause, run_id, batch=one.batch)
         lane = Lane.LIVE if one.live else Lane.BULK
         world.lane(lane).send([work.body()], account.account_id)
+
+
+def send_opened(world: World, account: Account, run_id: str, opened: Callable[[Run], Run]) -> Run:
+    """Changes a run, and puts on their lane the batches that the change opened: the run as it then
+    is."""
+    old, new = change_run(world, account.account_id, run_id, opened)
+    before = {one.batch for one in old.open}
+    send_open(world, account, run_id, [one for one in new.open if one.batch not in before])
+    return new
 
 
 def resend_all(world: World, account: Account, run_id: str) -> None:

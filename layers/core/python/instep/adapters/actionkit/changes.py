@@ -14,7 +14,7 @@ import phonenumbers
 
 from instep.adapters.actionkit.calls import MAX_ROWS
 from instep.adapters.actionkit.gathered import USER_COLUMNS
-from instep.adapters.answers import time_of
+from instep.adapters.answers import known_time
 from instep.domain.consent import FALSE_VALUES
 from instep.use_cases.ports import BUCKET, Changed, Place, Sum
 
@@ -173,14 +173,9 @@ def time_text(at: datetime, separator: str = " ") -> str:
 
 def changed_of(rows: Sequence[Sequence[Any]]) -> list[Changed]:
     """The rows of a feed. Raises ValueError for one without a time."""
-    return [Changed(int(row[1]), _time(row[0]), *(int(one) for one in row[2:])) for row in rows]
-
-
-def _time(value: Any) -> datetime:
-    at = time_of(value)
-    if at is None:
-        raise ValueError("no time")
-    return at
+    return [
+        Changed(int(row[1]), known_time(row[0]), *(int(one) for one in row[2:])) for row in rows
+    ]
 
 
 # --- who has a number ---------------------------------------------------------------------------

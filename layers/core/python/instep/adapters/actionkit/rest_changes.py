@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from instep.adapters.actionkit.calls import Calls, id_in, page_of
 from instep.adapters.actionkit.changes import spellings_of, time_text
-from instep.adapters.answers import time_of
+from instep.adapters.answers import known_time, time_of
 from instep.domain.consent import FALSE_VALUES
 from instep.use_cases.ports import Changed, Place
 
@@ -185,10 +185,7 @@ def _keys(rows: Sequence[dict[str, Any]]) -> list[Key]:
 
 
 def _time(row: dict[str, Any]) -> datetime:
-    at = time_of(row.get("updated_at"))
-    if at is None:
-        raise ValueError("no time")
-    return at
+    return known_time(row.get("updated_at"))
 
 
 def _owner(row: dict[str, Any]) -> int:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from instep.adapters.answers import REFUSED, text_of, time_of, unreadable
 from instep.adapters.strive.feeds import Feeds
-from instep.adapters.strive.tables import PAGE, Query, Row, chunks, rows_of
+from instep.adapters.strive.tables import PAGE, Query, Row, chunks, rows_of, time_in
 from instep.domain.people import Member, MemberChange, Side, SubscriptionEvent
 from instep.domain.record import Draft
 from instep.use_cases.errors import ConfigurationError, Rejected
@@ -182,15 +182,12 @@ class StriveClient(Feeds):
         )
         found: dict[int, list[SubscriptionEvent]] = {}
         for row in rows:
-            at = time_of(row.get("created_at"))
-            if at is None:
-                raise unreadable(Side.STRIVE, writing=False)
             event = SubscriptionEvent(
                 event_id=row["id"],
                 member_id=row["member_id"],
                 unsubscribe=row.get("unsubscribe") is True,
                 type=text_of(row.get("type")),
-                created_at=at,
+                created_at=time_in(row, "created_at"),
             )
             found.setdefault(event.member_id, []).append(event)
         return {
@@ -275,9 +272,7 @@ class StriveClient(Feeds):
 
 def _changes(row: Row) -> Iterator[MemberChange]:
     """The changes of one row of the log: of the column it names, or of each within its objects."""
-    at = time_of(row.get("updated_at"))
-    if at is None:
-        raise unreadable(Side.STRIVE, writing=False)
+    at = time_in(row, "updated_at")
     old, new = row.get("previous_value"), row.get("new_value")
     named = text_of(row.get("change_action")).removeprefix("custom.")
     pairs: dict[str, tuple[Any, Any]] = {named: (old, new)}

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from instep.adapters.answers import time_of, unreadable
-from instep.adapters.strive.tables import PAGE, Query, Row, Tables
+from instep.adapters.strive.tables import PAGE, Query, Row, Tables, time_in
 from instep.domain.people import Side
 from instep.use_cases.ports import Changed, Feed, Place
 
@@ -151,12 +151,9 @@ def _beyond(source: _Source, place: Place, rest_of_time: bool) -> Query:
 
 
 def _changed(source: _Source, row: Row) -> Changed:
-    at = time_of(row.get(source.clock))
-    if at is None:
-        raise unreadable(Side.STRIVE, writing=False)
     return Changed(
         id=row[source.member],
-        at=at,
+        at=time_in(row, source.clock),
         row=row[source.key] if source.key != source.member else 0,
         group_id=row["group_id"] if source.group else 0,
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from instep.adapters.answers import error_of, json_of, text_of, unanswered, unreadable
+from instep.adapters.answers import error_of, json_of, known_time, text_of, unanswered, unreadable
 from instep.adapters.transport import encoded
 from instep.domain.people import Side
 from instep.use_cases.ports import HttpAnswer, HttpRequest, NoAnswerError, Transport
@@ -159,6 +160,14 @@ def rows_of(answer: HttpAnswer) -> list[Row] | None:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         return None
     return rows
+
+
+def time_in(row: Row, column: str) -> datetime:
+    """The time in a column that always holds one."""
+    try:
+        return known_time(row.get(column))
+    except ValueError:
+        raise unreadable(Side.STRIVE, writing=False) from None
 
 
 def _is_duplicate(answer: HttpAnswer) -> bool:
