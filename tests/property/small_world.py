@@ -21,7 +21,7 @@ from instep.domain.fields import (
     strive_value,
 )
 from instep.domain.holds import Stake, at_stake, discard, withhold
-from instep.domain.intent import Done, intent_of, recover, settle, sync_ids
+from instep.domain.intent import Done, intent_of, recover, settle, sync_ids, under_way
 from instep.domain.people import (
     FieldRow,
     Member,
@@ -312,7 +312,7 @@ class World:
             return
         name = f"intent-{self.next_id()}"
         intent = intent_of(plan, name, self.now, self.now + timedelta(minutes=2))
-        self.records[user_id] = replace(known or Record(user_id), intent=intent)
+        self.records[user_id] = under_way(known or Record(user_id), plan, intent)
         done = Done()
         if plan.create is not None:
             if crashed():

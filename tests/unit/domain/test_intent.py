@@ -294,3 +294,21 @@ def test_f11_3_a_userfield_set_again_after_a_dead_workers_write_is_answered_agai
     one.quiet()
     assert one.reading(1) is Reading.FALSE
     assert one.records[1].status is Status.SYNCED
+
+
+def test_f6_what_a_look_read_back_is_known_though_its_worker_died() -> None:
+    """Else what a person set afterwards would be taken for the answer to our write."""
+    one = world()
+    one.rules = rules_with(OPTIONS | {"first_name": Option.POPULATE_OVERWRITE_STRIVE})
+    one.sync(1, crash_after=2)  # The member was created, and that is all.
+    one.wait(5)
+    one.sync(1, crash_after=1)  # Another worker saw them, and died before they joined the group.
+    record = one.records[1]
+    assert record.intent is not None
+    assert record.member_id is not None
+    one.wait(5)
+    one.edit_member(record.member_id, one.rules.mappings[0], "Eve")
+    one.changes.clear()  # A Strive that keeps no log of changes.
+    one.wait(5)
+    one.quiet()
+    assert one.member_of(1).first_name == "Ada"

@@ -80,6 +80,23 @@ def intent_of(plan: Plan, intent_id: str, now: datetime, expires_at: datetime) -
     )
 
 
+def under_way(record: Record, plan: Plan, intent: Intent) -> Record:
+    """The record while the plan is carried out: as it was, with the intent. What this look showed
+    of earlier writes is kept whatever becomes of the plan: those are not awaited any more (F6)."""
+    if record.member_id is None or record.member_id != plan.record.member_id:
+        return replace(record, intent=intent)
+    writing = {one.field_id for one in plan.field_writes}
+    answers = {
+        field_id: new
+        for field_id, old in record.fields.items()
+        if old.sent is not None
+        and field_id not in writing
+        and (new := plan.record.fields.get(field_id)) is not None
+        and new.sent is None
+    }
+    return replace(record, intent=intent, fields={**record.fields, **answers})
+
+
 # --- settle ---
 
 

@@ -24,6 +24,7 @@ from instep.domain.intent import (
     recovered_changes,
     settle,
     sync_ids,
+    under_way,
 )
 from instep.domain.pace import Lane
 from instep.domain.people import Member, Side, User
@@ -278,8 +279,8 @@ class Batch:
             self._lost(user_id)
             return None
         if plan.writes:
-            under_way = replace(known or Record(user_id), intent=intent)
-            one.over = self._people.store(under_way, before)
+            planned = under_way(known or Record(user_id), plan, intent)
+            one.over = self._people.store(planned, before)
             if one.over is None:
                 self._lost(user_id)
                 return None
