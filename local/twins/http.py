@@ -273,10 +273,12 @@ class Control:
 
 
 class Server:
-    """A twin on a port of 127.0.0.1, answering until :meth:`close`."""
+    """A twin on a port of 127.0.0.1, answering until :meth:`close`. ``lock`` is held while it is
+    called."""
 
-    def __init__(self, listener: ThreadingHTTPServer) -> None:
+    def __init__(self, listener: ThreadingHTTPServer, lock: threading.Lock) -> None:
         self._listener = listener
+        self.lock = lock
         self.port: int = listener.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(
@@ -345,7 +347,7 @@ def serve(twin: Twin, port: int = 0) -> Server:
             """Silent: a request line may hold a phone number or an email address."""
 
     listener = _Listener(("127.0.0.1", port), Handler)
-    return Server(listener)
+    return Server(listener, lock)
 
 
 class _Listener(ThreadingHTTPServer):

@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 
 from local.twins.actionkit import ActionKitTwin
+from local.twins.deliver import Delivery
 from local.twins.http import serve
 from local.twins.people import Sample, populate
 from local.twins.strive import StriveTwin
@@ -34,12 +35,14 @@ def launch(settings: dict[str, Any]) -> None:
     strive = StriveTwin(_now, Random(chance.random()))
     sample = populate(actionkit, strive, settings["people"], Random(chance.random()), _now())
     servers = [serve(actionkit, settings["actionkit_port"]), serve(strive, settings["strive_port"])]
+    delivery = Delivery(actionkit.pushes, servers[0].lock)
     ended = threading.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda *_: ended.set())
     urls = [server.url for server in servers]
     _write(Path(settings["ready"]), _description(urls, password, sample))
     ended.wait()
+    delivery.close()
     for server in servers:
         server.close()
 

@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from local.twins.actionkit import ActionKitTwin
+from local.twins.actionkit.functions import parsed
+from local.twins.actionkit.records import PastAction
 from local.twins.strive import Campaign, StriveTwin
 from local.twins.zips import ZIPS
 
@@ -62,6 +64,24 @@ _DOMAINS: Final = ("example.org", "example.com", "example.net", "mail.example", 
 _ISSUES: Final = ("Housing", "Clean water", "Transit", "Schools", "Voting rights", "Child care")
 _SKILLS: Final = ("canvassing", "phone calls", "cooking", "design", "driving", "translation")
 _LANGUAGES: Final = ("English", "Español", "中文", "Tiếng Việt", "العربية", "Kreyòl")
+
+_SHIFTS: Final = ("Morning", "morning", " MORNING ", "Evening", "evening ", "EVENING")
+_TOPICS: Final = ("Parks", "Buses", "Rents", "Libraries", "Street lights")
+# Short name, type, title, and the actionfields that actions may have: name, values, how many of
+# them one action has.
+_LATER_PAGES: Final[Sequence[tuple[str, str, str, Sequence[tuple[str, Sequence[str], int]]]]] = (
+    ("safe-crossings", "Petition", "Safe crossings for every school", [("reason", _TOPICS, 1)]),
+    ("safe-crossings-2", "Petition", "Safe crossings for every school", []),
+    ("plant-a-tree", "Signup", "<b>Plant a tree</b> &amp; bring a <i>friend</i>",
+     [("shift", _SHIFTS, 1), ("tools", ("spade", "gloves", "buckets"), 2)]),
+    ("water-for-all", "Petition", "الماء حق للجميع", [("comment", ("شكرا", "Thank you", ""), 1)]),
+    ("quick-response", "Signup", "", [("shift", _SHIFTS, 1)]),
+    ("what-next", "Survey", "What should we work on next?", [("topic", _TOPICS, 2)]),
+    ("match-week", "Donation", "Double your gift this week", [("recurring", ("1", "0"), 1)]),
+    ("write-the-council", "Letter", "Write to the city council", []),
+    ("market-stall", "Import", "Sign-up sheets of the market stall", []),
+)  # fmt: skip
+_LATER_GROUPS: Final = ("Tenants’ circle", "River walkers", "Español", "Drivers")
 
 _TRUE: Final = ("true", "True", "TRUE ", "t", "T", "1", "yes", "Yes", " YES", "y", "Y", "opt in",
                 "Opt In", "opt-in", "OPT-IN")  # fmt: skip
@@ -281,6 +301,9 @@ class _Maker:
         flow = self._strive.add_flow(demo.campaign_id, "Welcome to Riverside Together!")
         self._strive.edit_group(groups[2], flow_id=flow)
         made = [self._with_member(demo, person) for person in made]
+        # Last as well, so that what a seed made before stays as it was.
+        self._later_actions(made, self._later_pages(pages))
+        usergroups |= self._later_usergroups(made)
         return Sample(
             tuple(made), demo, free, tuple(strangers), tuple(pages), usergroups, groups[2]
         )
@@ -514,6 +537,53 @@ class _Maker:
                 (written_at, written_at, status, taken[-1]),
             )
         return taken[0]
+
+    def _later_pages(self, pages: dict[str, Sequence[tuple[str, Sequence[str]]]]) -> list[int]:
+        """The ids of more pages, which are added to those that are known by name."""
+        for name, _, _, fields in _LATER_PAGES:
+            pages[name] = [(field, values) for field, values, _ in fields]
+        return [
+            self._actionkit.add_page(name, type_, title=title)
+            for name, type_, title, _ in _LATER_PAGES
+        ]
+
+    def _later_actions(self, people: Sequence[Person], page_ids: Sequence[int]) -> None:
+        """What people did on those pages over the last two years, in order of time."""
+        rows = self._actionkit.query("SELECT id, created_at FROM core_user")
+        since = {row["id"]: parsed(row["created_at"]) for row in rows}
+        last = self._now - timedelta(days=1)
+        actions: list[PastAction] = []
+        for person in people:
+            if not self._chance(0.4):
+                continue
+            first = max(since[person.user_id], self._now - timedelta(days=730))
+            for _ in range(self._one((1, 1, 1, 2, 3, 6))):
+                place = int(self._rng.random() * len(page_ids))
+                fields = {
+                    name: self._rng.sample(values, count)
+                    for name, values, count in _LATER_PAGES[place][3]
+                    if self._chance(0.8)
+                }
+                actions.append(
+                    PastAction(
+                        page_ids[place],
+                        person.user_id,
+                        first + self._rng.random() * (last - first),
+                        fields,
+                        source=self._one(("website", "website", "mailing", "import")),
+                        status="incomplete" if self._chance(0.01) else "complete",
+                    )
+                )
+        actions.sort(key=lambda action: action.at)
+        self._actionkit.import_actions(actions)
+
+    def _later_usergroups(self, people: Sequence[Person]) -> dict[str, int]:
+        made = {name: self._actionkit.add_usergroup(name) for name in _LATER_GROUPS}
+        for person in people:
+            for usergroup_id in made.values():
+                if self._chance(0.04):
+                    self._actionkit.join(person.user_id, usergroup_id)
+        return made
 
     # --- members ------------------------------------------------------------------------------
 

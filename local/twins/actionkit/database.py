@@ -245,6 +245,24 @@ class Database:
         row_id = self.write(_insertion(table, tuple(values)), tuple(values.values())).lastrowid
         return int(row_id or 0)
 
+    def insert_many(self, table: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> range:
+        """Insert rows of these columns, quickly; returns their ids."""
+        last = self.value("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)) or 0
+        ids = range(last + 1, last + 1 + len(rows))
+        sql = _insertion(table, ("id", *names))
+        self._write_many(sql, [(row_id, *row) for row_id, row in zip(ids, rows, strict=True)])
+        return ids
+
+    def insert_ids(self, table: str, column: str, ids: Iterable[int]) -> None:
+        """Insert rows that are nothing but their key."""
+        self._write_many(_insertion(table, (column,)), [(row_id,) for row_id in ids])
+
+    def _write_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._primary.executemany(sql, rows)
+        if self._replica is not None:
+            now = self._clock()
+            self._journal.extend((now, sql, row) for row in rows)
+
     def update(self, table: str, row_id: object, key: str = "id", **values: Any) -> None:
         changes = ", ".join(f"{name} = ?" for name in values)
         self.write(f"UPDATE {table} SET {changes} WHERE {key} = ?", (*values.values(), row_id))

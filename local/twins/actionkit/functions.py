@@ -7,6 +7,7 @@ compare as text.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import sqlite3
 import zlib
@@ -125,6 +126,13 @@ def _concat_ws(separator: Any, *values: Any) -> str | None:
     return str(separator).join(str(value) for value in values if value is not None)
 
 
+def _row(*values: Any) -> str | None:
+    """Values as one that is equal where they are; none if one of them is none."""
+    if None in values:
+        return None
+    return json.dumps([_sortable(value) for value in values])
+
+
 def _quote(value: Any) -> str:
     if value is None:
         return "NULL"
@@ -235,6 +243,7 @@ def register(
     make("conv", _conv, 3)
     make("ak_substring_index", _null_in_null_out(_substring_index), 3)
     make("concat_ws", _concat_ws)
+    make("ak_row", _row)
     make("ak_quote", _quote, 1)
     make("field", _field)
     make("find_in_set", _find_in_set, 2)

@@ -10,11 +10,12 @@ import base64
 import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from local.twins.actionkit.database import PAGE_TYPES, USER_TEXT_COLUMNS, Database
-from local.twins.actionkit.unknowns import Cascade, Unknowns
+from local.twins.actionkit.unknowns import ActionChange, Cascade, Unknowns
 
 SECRET = "the twin's own akid secret"
 PHONE_TYPES = ("home", "work", "mobile", "emergency", "home_fax", "work_fax", "bat")
@@ -54,6 +55,23 @@ def user_of_akid(token: str) -> int | None:
 
 def as_text(value: object) -> str:
     return "" if value is None else str(value)
+
+
+def as_texts(value: object) -> list[str]:
+    """One value or several, as texts."""
+    return [as_text(one) for one in (value if isinstance(value, list | tuple) else [value])]
+
+
+@dataclass(frozen=True, slots=True)
+class PastAction:
+    """An action of long ago; ``fields``: each one value or several."""
+
+    page_id: int
+    user_id: int
+    at: datetime
+    fields: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    source: str = "website"
+    status: str = "complete"
 
 
 class Records:
@@ -534,6 +552,102 @@ class Records:
             (name,),
         )
 
+    def edit_page(self, page_id: int, **columns: Any) -> None:
+        """Change columns of a page. Raises KeyError, :class:`Conflict` for a name that is taken."""
+        if self._db.value("SELECT 1 FROM core_page WHERE id = ?", (page_id,)) is None:
+            raise KeyError("no such page")
+        if "name" in columns:
+            owner = self._db.value("SELECT id FROM core_page WHERE name = ?", (columns["name"],))
+            if owner not in (None, page_id):
+                raise Conflict("name", columns["name"], owner)
+        self._db.update("core_page", page_id, **columns, updated_at=self._db.timestamp())
+
+    def delete_page(self, page_id: int) -> None:
+        """Delete a page with its actions."""
+        for action_id in self._db.values(
+            "SELECT id FROM core_action WHERE page_id = ?", (page_id,)
+        ):
+            self.delete_action(action_id)
+        type_ = self._db.value("SELECT type FROM core_page WHERE id = ?", (page_id,))
+        if type_ is not None:
+            self._db.delete(f"core_{type_.lower()}page", page_id, "page_ptr_id")
+        self._db.delete("core_pagefield", page_id, "parent_id")
+        for table in ("core_pagefollowup", "core_page_groups", "core_page_tags"):
+            self._db.delete(table, page_id, "page_id")
+        self._db.delete("core_page", page_id)
+
+    # actions --------------------------------------------------------------------------------
+
+    def import_actions(self, actions: Sequence[PastAction]) -> list[int]:
+        """Actions as an old list has them, in this order, and nothing but them: nobody is
+        subscribed, written to or told. Returns their ids."""
+        types = {
+            row["id"]: row["type"].lower()
+            for row in self._db.rows("SELECT id, type FROM core_page")
+        }
+        rows = []
+        for action in actions:
+            at = self._db.stored(action.at)
+            row = (action.user_id, action.page_id, action.source, action.status, at, at)
+            rows.append(row)
+        names = ("user_id", "page_id", "source", "status", "created_at", "updated_at")
+        ids = self._db.insert_many("core_action", names, rows)
+        by_type: dict[str, list[int]] = {}
+        fields: list[tuple[int, str, str]] = []
+        for action_id, action in zip(ids, actions, strict=True):
+            by_type.setdefault(types[action.page_id], []).append(action_id)
+            for name, value in action.fields.items():
+                fields.extend((action_id, name, text) for text in as_texts(value))
+        for type_, typed in by_type.items():
+            self._db.insert_ids(f"core_{type_}action", "action_ptr_id", typed)
+        self._db.insert_many("core_actionfield", ("parent_id", "name", "value"), fields)
+        return list(ids)
+
+    def edit_action(
+        self,
+        action_id: int,
+        columns: Mapping[str, str],
+        fields: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Change an action's own columns, and replace its actionfields where some are given."""
+        causes: set[ActionChange] = set()
+        if columns:
+            causes.add("status")
+            self._db.update("core_action", action_id, **columns)
+        if fields is not None:
+            causes.add("fields")
+            self._db.delete("core_actionfield", action_id, "parent_id")
+            for name, value in fields.items():
+                self._add_actionfield(action_id, name, value)
+        self.action_moved(action_id, *sorted(causes))
+
+    def edit_actionfield(self, action_id: int, name: str, value: object) -> None:
+        """Give an actionfield one value or several, None to remove it."""
+        self._db.write(
+            "DELETE FROM core_actionfield WHERE parent_id = ? AND name = ?", (action_id, name)
+        )
+        if value is not None:
+            self._add_actionfield(action_id, name, value)
+        self.action_moved(action_id, "actionfield")
+
+    def _add_actionfield(self, action_id: int, name: str, value: object) -> None:
+        for text in as_texts(value):
+            self._db.insert("core_actionfield", parent_id=action_id, name=name, value=text)
+
+    def action_moved(self, action_id: int, *causes: ActionChange) -> None:
+        """An action changed: its clock moves if this instance is so."""
+        if not self.unknowns.action_updated_by.isdisjoint(causes):
+            self._db.update("core_action", action_id, updated_at=self._db.timestamp())
+
+    def has_action(self, action_id: int) -> bool:
+        return self._db.value("SELECT 1 FROM core_action WHERE id = ?", (action_id,)) is not None
+
     def delete_action(self, action_id: int) -> None:
+        type_ = self._db.value(
+            "SELECT p.type FROM core_action a JOIN core_page p ON p.id = a.page_id WHERE a.id = ?",
+            (action_id,),
+        )
+        if type_ is not None:
+            self._db.delete(f"core_{type_.lower()}action", action_id, "action_ptr_id")
         self._db.delete("core_actionfield", action_id, "parent_id")
         self._db.delete("core_action", action_id)

@@ -33,6 +33,10 @@ def quoted(value: object) -> str:
     raise sql.SqlRefused("a parameter is a number or a text")
 
 
+def _as_it_is(value: int | float) -> object:
+    return value
+
+
 class Reports:
     """Runs reports; ``count_values`` is told whose values an answer shows (negative: unknown)."""
 
@@ -93,7 +97,10 @@ class Reports:
                 return report
         self.run_count += 1
         separator = "T" if unknowns.sql_datetimes == "iso" else " "
-        report = sql.run(self._db.for_reports(), query, lambda text: iso(text, separator))
+        show_decimal = str if unknowns.sql_decimals == "text" else _as_it_is
+        report = sql.run(
+            self._db.for_reports(), query, lambda text: iso(text, separator), show_decimal
+        )
         if unknowns.sql_result_cache:
             self._results[query] = (now, report)
         return report

@@ -510,15 +510,10 @@ class Rest:
         }
 
     def _change_action(self, row: Row, body: Row) -> None:
-        changes = {name: as_text(body[name]) for name in ("source", "status") if name in body}
-        if "fields" in body:
-            self._db.delete("core_actionfield", row["id"], "parent_id")
-            for name, value in body["fields"].items():
-                for one in value if isinstance(value, list) else [value]:
-                    self._db.insert(
-                        "core_actionfield", parent_id=row["id"], name=name, value=as_text(one)
-                    )
-        self._db.update("core_action", row["id"], **changes, updated_at=self._db.timestamp())
+        changes: dict[str, str] = {
+            name: as_text(body[name]) for name in ("source", "status") if name in body
+        }
+        self._records.edit_action(row["id"], changes, body.get("fields"))
 
     def _user_of_action(self, action_id: int) -> int:
         return int(self._action_row(action_id)["user_id"])
@@ -529,6 +524,12 @@ class Rest:
             changes["parent_id"] = id_in(body["parent"])
         if changes:
             self._db.update("core_actionfield", row["id"], **changes)
+            for action_id in {row["parent_id"], changes.get("parent_id", row["parent_id"])}:
+                self._records.action_moved(action_id, "actionfield")
+
+    def _remove_actionfield(self, row: Row) -> None:
+        self._db.delete("core_actionfield", row["id"])
+        self._records.action_moved(row["parent_id"], "actionfield")
 
     # users ----------------------------------------------------------------------------------
 
@@ -841,12 +842,7 @@ class Rest:
         return self._created(request, uri("importpage", page_id))
 
     def _change_page(self, row: Row, body: Row) -> None:
-        columns = _only(body, [*_PAGE, "name"])
-        if "name" in columns:
-            owner = self._db.value("SELECT id FROM core_page WHERE name = ?", (columns["name"],))
-            if owner not in (None, row["id"]):
-                raise Conflict("name", columns["name"], owner)
-        self._db.update("core_page", row["id"], **columns, updated_at=self._db.timestamp())
+        self._records.edit_page(row["id"], **_only(body, [*_PAGE, "name"]))
         settings = _only(body, _IMPORT)
         if row["type"] == "Import" and settings:
             self._db.update("core_importpage", row["id"], "page_ptr_id", **settings)
@@ -863,13 +859,6 @@ class Rest:
                 self._db.insert(
                     "core_pagefield", parent_id=page_id, name=name, value=as_text(value)
                 )
-
-    def _remove_page(self, row: Row) -> None:
-        for action_id in self._db.values(
-            "SELECT id FROM core_action WHERE page_id = ?", (row["id"],)
-        ):
-            self._records.delete_action(action_id)
-        self._db.delete("core_page", row["id"])
 
     # the rest -------------------------------------------------------------------------------
 
@@ -1020,7 +1009,7 @@ class Rest:
                 where=f"type = '{type_}'" if type_ else "1",
                 create=self._create_importpage if type_ == "Import" else None,
                 change=self._change_page if type_ else None,
-                remove=self._remove_page,
+                remove=lambda row: self._records.delete_page(row["id"]),
                 unique=("id", "name"),
             )
             yield Resource(
@@ -1055,7 +1044,7 @@ class Rest:
             order=("id", "name"),
             people=lambda rows: {self._user_of_action(row["parent_id"]) for row in rows},
             change=self._change_actionfield,
-            remove=lambda row: self._db.delete("core_actionfield", row["id"]),
+            remove=self._remove_actionfield,
         )
         yield Resource(
             "usergroup",

@@ -36,6 +36,7 @@ class Shown:
     action_id: bool = False
     values: bool = False
     time: bool = False
+    decimal: bool = False
 
     def __or__(self, other: Shown) -> Shown:
         return Shown(
@@ -43,13 +44,14 @@ class Shown:
             self.action_id or other.action_id,
             self.values or other.values,
             self.time or other.time,
+            self.decimal or other.decimal,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One SELECT of a UNION ALL: where ids and times stand in its output, whether it shows values
-    of people at all, and whether a row is of many of them (``grouped``)."""
+    """One SELECT of a UNION ALL: where ids, times and decimals stand in its output, whether it
+    shows values of people at all, and whether a row is of many of them (``grouped``)."""
 
     shown: tuple[Shown, ...]
     grouped: bool
@@ -57,6 +59,7 @@ class Branch:
     user_columns: tuple[int, ...]
     action_columns: tuple[int, ...]
     time_columns: tuple[int, ...]
+    decimal_columns: tuple[int, ...]
 
     @classmethod
     def of(cls, shown: Sequence[Shown], grouped: bool) -> Branch:
@@ -68,6 +71,7 @@ class Branch:
             tuple(place for place, column in places if column.user_id),
             tuple(place for place, column in places if column.action_id),
             tuple(place for place, column in places if column.time),
+            tuple(place for place, column in places if column.decimal),
         )
 
 
@@ -265,6 +269,13 @@ def _rewritten(node: exp.Expr) -> exp.Expr:
         ):
             source = _call("json_each", node.expressions[0].copy())
             return exp.In(this=node.this, query=exp.select("value").from_(source).subquery())
+        case exp.In() if isinstance(node.this, exp.Tuple):
+            return _rows_in(node)
+        case exp.Count() if isinstance(node.this, exp.Distinct) and len(node.this.expressions) > 1:
+            row = _call("ak_row", *node.this.expressions)
+            return exp.Count(this=exp.Distinct(expressions=[row]))
+        case exp.Floor() | exp.Ceil():
+            return exp.Cast(this=node.copy(), to=exp.DataType.build("INT"))
         case exp.Subquery() if isinstance(node.parent, exp.SetOperation):
             if node.args.get("alias") is None:
                 return exp.select("*").from_(node.this.subquery())
@@ -354,6 +365,18 @@ def _rewritten(node: exp.Expr) -> exp.Expr:
     return node
 
 
+def _rows_in(node: exp.In) -> exp.Expr:
+    """``(a, b) IN …``: SQLite wants VALUES for a list, and misses rows of a query where an index
+    ends with the table's own id."""
+    if node.args.get("query") is None:
+        rows = ", ".join(row.sql("sqlite") for row in node.expressions)
+        return exp.In(this=node.this, expressions=[exp.var(f"VALUES {rows}")])
+    for column in node.this.expressions:
+        if isinstance(column, exp.Column) and column.name.lower() == "id":
+            column.replace(exp.Add(this=column.copy(), expression=exp.Literal.number(0)))
+    return node
+
+
 def _cast(node: exp.Cast) -> exp.Expr:
     kind = node.to.this
     if kind in (exp.DType.BINARY, exp.DType.VARBINARY):
@@ -407,6 +430,10 @@ _KEEPS_TIME = (
     exp.DateSub,
     exp.TimestampAdd,
     exp.TimestampSub,
+    *_CHOICES,
+)
+_KEEPS_DECIMAL = (
+    *(exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Neg, exp.Round, exp.Max, exp.Min),
     *_CHOICES,
 )
 
@@ -547,6 +574,8 @@ def _shown(node: exp.Expr, sources: Mapping[str, _Source], ctes: Mapping[str, _S
             return Shown()
         if name in ("NOW", "SYSDATE"):
             return Shown(time=True)
+    if isinstance(node, exp.Sum | exp.Avg):
+        return Shown(decimal=True)
     if isinstance(node, _SHIELDS):
         return Shown()
     children = [_shown(child, sources, ctes) for child in node.iter_expressions()]
@@ -554,17 +583,27 @@ def _shown(node: exp.Expr, sources: Mapping[str, _Source], ctes: Mapping[str, _S
     for child in children:
         whole |= child
     if isinstance(node, exp.Alias | exp.Paren | exp.Cast):
-        keeps_time = not isinstance(node, exp.Cast)
-        return replace(whole, time=whole.time and keeps_time)
+        keeps = not isinstance(node, exp.Cast)
+        return replace(whole, time=whole.time and keeps, decimal=whole.decimal and keeps)
     # an expression of an id is no id any more: a maximum, a comparison, a text
-    return Shown(values=whole.values, time=whole.time and isinstance(node, _KEEPS_TIME))
+    return Shown(
+        values=whole.values,
+        time=whole.time and isinstance(node, _KEEPS_TIME),
+        decimal=isinstance(node, exp.Div) or (whole.decimal and isinstance(node, _KEEPS_DECIMAL)),
+    )
 
 
 # --- running --------------------------------------------------------------------------------
 
 
-def run(connection: sqlite3.Connection, query: str, show_time: Callable[[str], str]) -> Report:
-    """Run a MySQL SELECT, with ``show_time`` for the stored times that it answers.
+def run(
+    connection: sqlite3.Connection,
+    query: str,
+    show_time: Callable[[str], str],
+    show_decimal: Callable[[int | float], object],
+) -> Report:
+    """Run a MySQL SELECT, with ``show_time`` for the stored times that it answers and
+    ``show_decimal`` for what MySQL holds as DECIMAL: sums, means and quotients.
 
     Raises :class:`SqlRefused`.
     """
@@ -576,11 +615,14 @@ def run(connection: sqlite3.Connection, query: str, show_time: Callable[[str], s
         raise SqlRefused(str(error)) from error
     if len(rows) > MAX_ROWS:
         raise SqlRefused(f"the query returns more than {MAX_ROWS} rows")
-    return _report(statement, rows, show_time)
+    return _report(statement, rows, show_time, show_decimal)
 
 
 def _report(
-    statement: Statement, rows: Sequence[tuple[Any, ...]], show_time: Callable[[str], str]
+    statement: Statement,
+    rows: Sequence[tuple[Any, ...]],
+    show_time: Callable[[str], str],
+    show_decimal: Callable[[int | float], object],
 ) -> Report:
     users: set[int] = set()
     actions: set[int] = set()
@@ -599,6 +641,9 @@ def _report(
         for place in branch.time_columns:
             if is_stored_time(values[place]):
                 values[place] = show_time(values[place])
+        for place in branch.decimal_columns:
+            if isinstance(values[place], int | float):
+                values[place] = show_decimal(values[place])
         answer.append(values)
     return Report(
         statement.names, answer, frozenset(map(int, users)), frozenset(map(int, actions)), nameless

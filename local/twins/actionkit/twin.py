@@ -7,13 +7,15 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from local.twins.actionkit.actions import Actions, Mail, Zips
+from local.twins.actionkit.actions import Actions, Mail, PageNotFound, Zips
+from local.twins.actionkit.controls import Controls
 from local.twins.actionkit.database import Database
 from local.twins.actionkit.pace import Pace
-from local.twins.actionkit.records import Records, akid
+from local.twins.actionkit.pushes import Pushes
+from local.twins.actionkit.records import PastAction, Records, akid
 from local.twins.actionkit.reports import Reports
 from local.twins.actionkit.rest import ROOT, Answer, Rest, empty, server_error
 from local.twins.actionkit.unknowns import Unknowns
@@ -57,6 +59,8 @@ class ActionKitTwin:
         self._db = Database(clock, lambda: self._unknowns)
         self._records = Records(self._db, self._unknowns)
         self._actions = Actions(self._db, self._records, zips or {}, self._admit)
+        self.pushes = Pushes(self._db, clock, rng)
+        self.on_action(self.pushes.after)
         uploads = Uploads(self._db, self._records, self._actions, self._count_values)
         self._reports = Reports(self._db, lambda: self._unknowns, clock, self._count_values)
         self._rest = Rest(
@@ -69,10 +73,8 @@ class ActionKitTwin:
             self._count_values,
         )
         self._control = Control(self.faults)
-        self._control.add("GET", "counts", lambda _: self.counts())
-        self._control.add("POST", "reset-counts", lambda _: self.reset_counts())
-        self._control.add("GET", "unknowns", lambda _: self._unknowns.as_json())
-        self._control.add("POST", "unknowns", self._switch)
+        for route in Controls(self).routes():
+            self._control.add(*route)
 
     def close(self) -> None:
         """Free the database."""
@@ -178,10 +180,6 @@ class ActionKitTwin:
         if self._unknowns.replica_lag_seconds > 0:
             self._db.start_replica()
 
-    def _switch(self, body: Any) -> object:
-        self.switch(**(body or {}))
-        return self._unknowns.as_json()
-
     # counts ---------------------------------------------------------------------------------
 
     def counts(self) -> dict[str, Any]:
@@ -193,6 +191,7 @@ class ActionKitTwin:
             "failed_logins": self.failed_logins,
             "sql_statements_run": self._reports.run_count,
             "mails_sent": len(self.mails_sent),
+            "pushes": self.pushes.counts(),
             "subscription_changes": len(self.subscription_changes()),
             "users": self._db.value("SELECT COUNT(*) FROM core_user"),
             "actions": self._db.value("SELECT COUNT(*) FROM core_action"),
@@ -206,6 +205,7 @@ class ActionKitTwin:
             counter.clear()
         self.failed_logins = self._reports.run_count = 0
         self._actions.mails_sent.clear()
+        self.pushes.reset_counts()
         self._subscriptions_before = (
             self._db.value("SELECT MAX(id) FROM core_subscriptionhistory") or 0
         )
@@ -281,6 +281,35 @@ class ActionKitTwin:
     def leave(self, user_id: int, usergroup_id: int) -> None:
         self._records.leave(user_id, usergroup_id)
 
+    def join_many(self, usergroup_id: int, user_ids: Collection[int]) -> int:
+        """Put users into a group; how many were not in it. Raises KeyError for what does not
+        exist, before anybody joins."""
+        self._check_group(usergroup_id, user_ids)
+        before = self._size(usergroup_id)
+        for user_id in user_ids:
+            self.join(user_id, usergroup_id)
+        return self._size(usergroup_id) - before
+
+    def leave_many(self, usergroup_id: int, user_ids: Collection[int]) -> int:
+        """Take users out of a group; how many were in it. Raises KeyError as :meth:`join_many`."""
+        self._check_group(usergroup_id, user_ids)
+        before = self._size(usergroup_id)
+        for user_id in user_ids:
+            self.leave(user_id, usergroup_id)
+        return before - self._size(usergroup_id)
+
+    def _check_group(self, usergroup_id: int, user_ids: Collection[int]) -> None:
+        if self._db.value("SELECT 1 FROM core_usergroup WHERE id = ?", (usergroup_id,)) is None:
+            raise KeyError("no such usergroup")
+        if not all(map(self._records.has_user, user_ids)):
+            raise KeyError("no such user")
+
+    def _size(self, usergroup_id: int) -> int:
+        sql = "SELECT COUNT(*) FROM core_user_groups WHERE usergroup_id = ?"
+        return int(self._db.value(sql, (usergroup_id,)))
+
+    # pages and actions ----------------------------------------------------------------------
+
     def add_page(self, name: str, type_: str = "Signup", **attributes: Any) -> int:
         """A page; attributes as of :meth:`Records.add_page`."""
         return self._records.add_page(name, type_, **attributes)
@@ -292,6 +321,48 @@ class ActionKitTwin:
         parameters, or by the user's id. Returns its id; raises ActionRefused, PageNotFound."""
         source = {} if "source" in parameters else {"source": "website"}
         return self._actions.take(page, {**source, **parameters}, user_id, limited=False)
+
+    def edit_page(self, page_id: int, **columns: Any) -> None:
+        """Change columns of a page, as staff do. Raises KeyError."""
+        self._records.edit_page(page_id, **columns)
+
+    def add_past_actions(
+        self,
+        page: str,
+        user_ids: Collection[int],
+        at: datetime | None = None,
+        fields: Mapping[str, str | Sequence[str]] | None = None,
+    ) -> list[int]:
+        """A complete action of each user, taken at a time (a year ago), of which nobody is told
+        and that changes no user. Returns their ids; raises PageNotFound, KeyError."""
+        row = self._records.page(page)
+        if row is None:
+            raise PageNotFound(page)
+        if not all(map(self._records.has_user, user_ids)):
+            raise KeyError("no such user")
+        at = self._db.now() - timedelta(days=365) if at is None else at
+        actions = [PastAction(row["id"], user_id, at, fields or {}) for user_id in user_ids]
+        return self._records.import_actions(actions)
+
+    def import_actions(self, actions: Sequence[PastAction]) -> list[int]:
+        """The same for actions that differ, in this order."""
+        return self._records.import_actions(actions)
+
+    def set_action_status(self, action_id: int, status: str) -> None:
+        """As the spam check does, later. Raises KeyError."""
+        self._check_action(action_id)
+        self._records.edit_action(action_id, {"status": status})
+
+    def edit_actionfield(
+        self, action_id: int, name: str, value: str | Sequence[str] | None
+    ) -> None:
+        """Set an actionfield as staff do; None removes it. Raises KeyError."""
+        self._check_action(action_id)
+        self._records.edit_actionfield(action_id, name, value)
+
+    def _check_action(self, action_id: int) -> None:
+        if not self._records.has_action(action_id):
+            raise KeyError("no such action")
 
     def delete_action(self, action_id: int) -> None:
         """As staff delete one."""

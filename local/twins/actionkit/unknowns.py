@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 Cascade = Literal["userfield", "phone", "group", "action"]
+ActionChange = Literal["status", "fields", "actionfield"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,16 @@ class Unknowns:
     """``POST /phone/`` for a type and source that the user has: the row changes, 409, or 400."""
     user_updated_by: frozenset[Cascade] = frozenset()
     """Which changes beside those of the profile move ``core_user.updated_at``."""
+    action_updated_by: frozenset[ActionChange] = frozenset({"status", "fields"})
+    """What moves ``core_action.updated_at``: another status or source, ``fields`` written with the
+    action, an actionfield written or deleted on its own."""
     microseconds: bool = True
     """Whether times are stored with microseconds or cut to the second."""
     sql_datetimes: Literal["iso", "space"] = "iso"
     """``2026-01-31T10:00:00`` or ``2026-01-31 10:00:00`` in the answers of SQL reports."""
+    sql_decimals: Literal["number", "text"] = "number"
+    """Whether what MySQL holds as DECIMAL (``SUM``, ``AVG``, ``/``) is a number in the answers of
+    SQL reports, or a text of digits."""
     replica_lag_seconds: float = 0.0
     """How far behind the database is that SQL reports read; REST is never behind."""
     sql_result_cache: bool = True
@@ -62,6 +69,8 @@ class Unknowns:
     """More different users than this in 60 seconds are 429; None: only measured."""
     lock_after_failed_logins: int | None = None
     """After so many wrong logins every request is 403; None: never."""
+    upload_source: str = "upload"
+    """The source of an upload's actions where neither the row nor the import page has one."""
     upload_seconds: float = 0.0
     """How long an upload says that it is not completed; its rows are done at once."""
 

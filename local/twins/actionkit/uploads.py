@@ -83,14 +83,25 @@ class Uploads:
             updated_at=self._db.stored(now),
         )
         fields_only = _flag(form, "user_fields_only")
+        source = self._source(page["id"])
         errors = 0
         for number, row in enumerate(rows, start=1):
-            refused = self._row(page["name"], dict(zip(names, row, strict=False)), fields_only)
+            values = dict(zip(names, row, strict=False))
+            if not values.get("source", "").strip():
+                values["source"] = source
+            refused = self._row(page["name"], values, fields_only)
             for name, message in refused.items():
                 errors += 1
                 self._error(upload_id, number, names, name, message, row)
         self._db.update("core_upload", upload_id, has_errors=errors)
         return upload_id
+
+    def _source(self, page_id: int) -> str:
+        """What the actions of a page's uploads have as their source."""
+        default = self._db.value(
+            "SELECT default_source FROM core_importpage WHERE page_ptr_id = ?", (page_id,)
+        )
+        return default or self._records.unknowns.upload_source
 
     def _create_userfields(self, names: list[str]) -> None:
         for name in names:

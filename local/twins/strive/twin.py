@@ -452,6 +452,11 @@ class StriveTwin(World):
             ("POST", "delete-group", lambda body: self.delete_group(body["group_id"])),
             (
                 "POST",
+                "group-members",
+                lambda body: self.group_members(body["group_id"]),
+            ),
+            (
+                "POST",
                 "join-group",
                 lambda body: {"joined": self.join_group(body["group_id"], body["member_id"])},
             ),

@@ -253,3 +253,31 @@ def test_zips() -> None:
         assert re.fullmatch(r"\d{5}", zip_)
         assert re.fullmatch(r"[A-Z]{2}", state)
         assert city
+
+
+def test_later_pages_actions_and_usergroups(made: Made) -> None:
+    rows = made.actionkit.query("SELECT * FROM core_page")
+    assert {row["name"] for row in rows} == set(made.sample.pages)
+    titles = Counter(row["title"] for row in rows)
+    assert titles[""] > 1
+    assert titles["Safe crossings for every school"] == 2
+    assert any("<b>" in title for title in titles)
+    assert any(re.search("[\u0600-\u06ff]", title) for title in titles)
+    assert len({row["type"] for row in rows}) > 6
+    first = rows[8]["id"]
+    actions = [action for action in made.actionkit.actions() if action["page_id"] >= first]
+    assert 0.6 < share(len(actions)) < 1.4
+    times = [action["created_at"] for action in actions]
+    assert times == sorted(times)
+    assert times[0] >= "2024-03-01"
+    assert times[-1] < "2026-03-01"
+    fields = [action["fields"] for action in actions]
+    assert any(len(values.get("tools", ())) == 2 for values in fields)
+    shifts = {shift for values in fields for shift in values.get("shift", ())}
+    assert {"Morning", "morning", " MORNING "} <= shifts
+    for action in actions:
+        assert action["created_at"] >= made.users[action["user_id"]]["created_at"]
+    groups = [made.sample.usergroups[name] for name in ("River walkers", "Español")]
+    for group in groups:
+        members = sum(group in user["groups"] for user in made.users.values())
+        assert 0.02 < share(members) < 0.07
