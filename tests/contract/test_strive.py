@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +25,7 @@ from instep.use_cases.errors import (
 from instep.use_cases.ports import CustomField, Group, HttpAnswer, HttpRequest, Place, Strive
 from local.twins.http import Fault
 from local.twins.strive import Campaign, StriveTwin
+from local.twins.strive.tables import written
 from local.twins.transport import TwinTransport
 from tests.unit.adapters.script import FakeClock
 
@@ -413,6 +415,167 @@ def test_join_of_what_is_not_there(client: StriveClient, add: Callable[..., int]
         client.join(4711, add(ANA))
 
 
+def test_a_group_by_its_id(
+    client: StriveClient, twin: StriveTwin, campaign: Campaign, make: Make
+) -> None:
+    flow = twin.add_flow(campaign.campaign_id, "Welcome")
+    ids = [twin.add_group(campaign.campaign_id, name, flow) for name in ("a", "b")]
+    assert client.find_group(ids[1]) == Group(ids[1], "b", flow)
+    twin.edit_group(ids[1], name="ñ", flow_id=None)
+    assert client.find_group(ids[1]) == Group(ids[1], "ñ", None)
+    assert client.find_group(4711) is None
+    other = twin.add_campaign("Hillside")
+    foreign = make(api_key=twin.add_key([campaign.campaign_id, other.campaign_id]))
+    assert foreign.find_group(twin.add_group(other.campaign_id, "c")) is None
+
+
+def test_delete_group(
+    client: StriveClient, twin: StriveTwin, campaign: Campaign, add: Callable[..., int], make: Make
+) -> None:
+    ana = add(ANA)
+    group, other = client.create_group("a"), client.create_group("b")
+    client.join(group.group_id, ana)
+    client.delete_group(group.group_id)
+    client.delete_group(group.group_id)
+    assert client.groups() == [other]
+    assert client.members_by_id([ana])[ana].groups == frozenset()
+    hillside = twin.add_campaign("Hillside")
+    foreign = twin.add_group(hillside.campaign_id, "c")
+    make(api_key=twin.add_key([campaign.campaign_id, hillside.campaign_id])).delete_group(foreign)
+    assert twin.group_members(foreign) == []
+
+
+def test_a_group_that_the_answer_does_not_find_is_deleted(campaign: Campaign) -> None:
+    """But a 404 for the table or the method is none of the group."""
+    answers = [{}, {"code": "PGRST117"}, {"code": "PGRST205"}]
+
+    class Unfound:
+        def send(self, request: HttpRequest) -> HttpAnswer:
+            return HttpAnswer(404, {}, json.dumps(answers.pop(0)).encode())
+
+    client = StriveClient(Unfound(), URL, campaign.api_key, campaign.campaign_id)
+    client.delete_group(7)
+    for _ in range(2):
+        with pytest.raises(Rejected):
+            client.delete_group(7)
+
+
+def test_how_many_are_in_a_group(
+    client: StriveClient, twin: StriveTwin, add: Callable[..., int]
+) -> None:
+    ids = [add(f"+1202555{number:04d}") for number in range(200, 207)]
+    group, other = client.create_group("a").group_id, client.create_group("b").group_id
+    assert client.count_in_group(group) == 0
+    for member in ids:
+        client.join(group, member)
+    client.join(other, ids[0])
+    client.leave(group, ids[3])
+    assert client.count_in_group(group) == 6
+    assert client.count_in_group(4711) == 0
+
+
+def test_a_count_without_a_total(heard: Heard, make: Make, add: Callable[..., int]) -> None:
+    """All who are in it are read, by their ids."""
+
+    class Untold(Heard):
+        def send(self, request: HttpRequest) -> HttpAnswer:
+            answer = super().send(request)
+            return replace(answer, headers={})
+
+    ids = [add(f"+1202555{number:04d}") for number in range(200, 207)]
+    group = make().create_group("a").group_id
+    for member in ids:
+        make().join(group, member)
+    untold = make()
+    untold._transport = Untold(heard._transport)
+    assert untold.count_in_group(group) == 7
+    assert untold.count_in_group(4711) == 0
+
+
+@pytest.mark.parametrize("microseconds", [False, True])
+def test_who_left_a_group_since(
+    client: StriveClient,
+    twin: StriveTwin,
+    add: Callable[..., int],
+    clock: FakeClock,
+    microseconds: bool,
+) -> None:
+    twin._switch({"microseconds": microseconds})
+    ana, bo = add(ANA), add(BO)
+    group, other = client.create_group("a").group_id, client.create_group("b").group_id
+    for member in (ana, bo):
+        client.join(group, member)
+        client.join(other, member)
+    before = clock.now()
+    assert not client.left_since(group, ana, before)
+    clock.sleep(5)
+    client.leave(group, ana)
+    left = clock.now()
+    assert client.left_since(group, ana, before)
+    assert client.left_since(group, ana, left)
+    assert not client.left_since(group, ana, left + timedelta(seconds=1))
+    assert not client.left_since(group, bo, before)
+    assert not client.left_since(other, ana, before)
+    clock.sleep(5)
+    client.join(group, ana)
+    assert client.left_since(group, ana, before)
+
+
+def test_without_a_log_of_removals_nobody_left(
+    client: StriveClient, twin: StriveTwin, add: Callable[..., int], clock: FakeClock
+) -> None:
+    twin._switch({"removals_table": False})
+    ana, group = add(ANA), client.create_group("a").group_id
+    client.join(group, ana)
+    client.leave(group, ana)
+    assert not client.left_since(group, ana, clock.now() - timedelta(hours=1))
+
+
+def test_who_was_texted_since(
+    client: StriveClient,
+    twin: StriveTwin,
+    campaign: Campaign,
+    add: Callable[..., int],
+    clock: FakeClock,
+) -> None:
+    ana, bo = add(ANA, opt_in=True), add(BO, opt_in=True)
+    flow = twin.add_flow(campaign.campaign_id, "Welcome")
+    group = twin.add_group(campaign.campaign_id, "a", flow)
+    begun = clock.now()
+    clock.sleep(5)
+    client.join(group, ana)
+    texted = clock.now()
+    assert client.texted_since(ana, begun)
+    assert client.texted_since(ana, texted)
+    assert not client.texted_since(ana, texted + timedelta(seconds=1))
+    assert not client.texted_since(bo, begun)
+
+
+@pytest.mark.parametrize("clock_column", ["sent_at", "queued_at"])
+def test_a_text_that_was_only_queued_or_only_sent_counts(
+    client: StriveClient,
+    twin: StriveTwin,
+    campaign: Campaign,
+    add: Callable[..., int],
+    clock: FakeClock,
+    clock_column: str,
+) -> None:
+    ana = add(ANA, opt_in=True)
+    flow = twin.add_flow(campaign.campaign_id, "Welcome")
+    client.join(twin.add_group(campaign.campaign_id, "a", flow), ana)
+    since = clock.now()
+    clock.sleep(60)
+    (row,) = twin.tables["outgoing_messages"].found("member_id", ana)
+    other = "queued_at" if clock_column == "sent_at" else "sent_at"
+    before = written(since - timedelta(hours=1))
+    twin.tables["outgoing_messages"].remove(row)
+    # The twin keeps these rows in the order of when they were queued.
+    changed = {clock_column: row[clock_column], other: None if other == "sent_at" else before}
+    twin.tables["outgoing_messages"].insert({**row, **changed})
+    assert client.texted_since(ana, since)
+    assert not client.texted_since(ana, clock.now())
+
+
 def test_custom_fields(client: StriveClient, twin: StriveTwin, campaign: Campaign) -> None:
     for name, kind in (("b", "text"), ("a", "number"), ("c", "text")):
         twin.add_custom_field(campaign.campaign_id, name, name.upper(), kind)
@@ -439,6 +602,10 @@ READS: dict[str, Callable[[StriveClient], object]] = {
     "unsubscribed_since": lambda client: client.unsubscribed_since(PLACE, 9),
     "count_members": lambda client: client.count_members(),
     "member_ids": lambda client: client.member_ids(0, 9),
+    "find_group": lambda client: client.find_group(1),
+    "count_in_group": lambda client: client.count_in_group(1),
+    "left_since": lambda client: client.left_since(1, 1, PLACE.at),
+    "texted_since": lambda client: client.texted_since(1, PLACE.at),
 }
 WRITES: dict[str, Callable[[StriveClient], object]] = {
     "create_member": lambda client: client.create_member(Draft(ANA, True)),
@@ -446,6 +613,7 @@ WRITES: dict[str, Callable[[StriveClient], object]] = {
     "create_group": lambda client: client.create_group("Volunteers"),
     "join": lambda client: client.join(1, 1),
     "leave": lambda client: client.leave(1, 1),
+    "delete_group": lambda client: client.delete_group(1),
 }
 
 
@@ -489,7 +657,12 @@ def test_a_wrong_key_is_tried_once(make: Make, heard: Heard, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("switch", "name"),
-    [("patch_members", "patch_member"), ("write_groups", "create_group"), ("write_groups", "join")],
+    [
+        ("patch_members", "patch_member"),
+        ("write_groups", "create_group"),
+        ("write_groups", "join"),
+        ("write_groups", "delete_group"),
+    ],
 )
 def test_what_the_key_may_not_do_stops_the_account(
     client: StriveClient, twin: StriveTwin, switch: str, name: str

@@ -55,13 +55,14 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float:
     if text.isascii() and text.isdigit():
         seconds = float(text)
     elif text:
-        until, now = _http_time(text), _http_time(headers.get("date", ""))
+        until, now = http_time(text), http_time(headers.get("date", ""))
         if until is not None and now is not None:
             seconds = (until - now).total_seconds()
     return max(1.0, min(MAX_RETRY_AFTER_SECONDS, seconds))
 
 
-def _http_time(text: str) -> datetime | None:
+def http_time(text: str) -> datetime | None:
+    """A time as headers have it; None for what is none."""
     try:
         at = parsedate_to_datetime(text)
     except (TypeError, ValueError):

@@ -404,6 +404,33 @@ class MemoryQueue:
             self._deliver(Sent(json.loads(text), account_id, delay_seconds))
 
 
+# --- events ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """An event as it comes out again."""
+
+    kind: str
+    detail: dict[str, Any]
+
+
+class MemoryEvents:
+    """Events that are kept in `published`. With a `fault` set, each publication raises it and
+    publishes nothing."""
+
+    def __init__(self) -> None:
+        self.published: list[Published] = []
+        self.fault: Exception | None = None
+
+    def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
+        """Publishes an event, or raises the fault."""
+        text = json.dumps(detail)
+        if self.fault is not None:
+            raise self.fault
+        self.published.append(Published(kind, json.loads(text)))
+
+
 # --- secrets -----------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, Protocol
 
 from instep.domain.people import Member, MemberChange, SubscriptionEvent, User
 from instep.domain.record import Draft
+from instep.domain.rules import Moment
 
 # --- tables -----------------------------------------------------------------------------------
 
@@ -94,6 +95,18 @@ class Store(Protocol):
 
     def count_index(self, index: str, account_id: str, status: str) -> int:
         """How many items one status's stream has."""
+
+
+class Events(Protocol):
+    """The application's event bus (P7)."""
+
+    def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
+        """Publishes an event. Raises NotPublishedError where that did surely not happen; any other
+        error means that it may have."""
+
+
+class NotPublishedError(Exception):
+    """An event was refused."""
 
 
 # --- queues, secrets, machines, the world -------------------------------------------------------
@@ -270,6 +283,41 @@ class OptInValue:
 
 
 @dataclass(frozen=True, slots=True)
+class PageRow:
+    """A page as ActionKit lists it; `type` as ActionKit spells it ("Petition")."""
+
+    page_id: int
+    name: str
+    title: str
+    type: str
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class UsergroupRow:
+    """A usergroup and how many users are in it (None where that cannot be asked)."""
+
+    usergroup_id: int
+    name: str
+    users: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """That an action was taken: bare ids. `checksum`: what it and its fields come to, where that
+    was asked for."""
+
+    action_id: int
+    user_id: int
+    page_id: int
+    checksum: int = 0
+
+
+BUCKET_OF_ACTIONS: Final = 1000
+"""Action ids that are summed up together."""
+
+
+@dataclass(frozen=True, slots=True)
 class ImportPage:
     """The integration's own import page."""
 
@@ -326,9 +374,11 @@ class ActionKit(Protocol):
         sync_ids: Sequence[str] = (),
         max_sharers: int = 100,
         only_lower: Sequence[int] = (),
+        page_ids: Sequence[int] = (),
     ) -> ActionKitLook:
-        """The users as they are now, by one statement. The caller holds the grant for them and for
-        as many sharers: what is read of those are records too (A3).
+        """The users as they are now, by one statement, with their actions on these pages. The
+        caller holds the grant for them and for as many sharers: what is read of those are records
+        too (A3).
 
         `userfields`: the opt-in userfield first, which is read of the sharers too, then the mapped
         ones. A sharer has no more than country, phones and rows of the opt-in userfield; there
@@ -395,6 +445,53 @@ class ActionKit(Protocol):
     def userfields(self) -> list[Userfield]: ...
     def opt_in_values(self, userfield: str, limit: int) -> list[OptInValue]: ...
 
+    # Pages, usergroups and actions (P1 to P5, G4). Bare ids, times, counts, checksums, names of
+    # pages: no records, where reads are by SQL. By REST a list of actions shows them: the caller
+    # holds a grant for as many users as it asks for actions.
+
+    def moment(self) -> Moment:
+        """ActionKit's clock now, and the highest id of an action."""
+
+    def pages_after(self, page_id: int, limit: int) -> list[PageRow]:
+        """Pages with ids above this, ascending."""
+
+    def usergroups(self) -> list[UsergroupRow]:
+        """All usergroups, by id."""
+
+    def count_actions(self, page_ids: Sequence[int]) -> Mapping[int, int] | None:
+        """How many complete actions each of these pages has; None where that cannot be asked."""
+
+    def actionfields(self, page_ids: Sequence[int]) -> list[str] | None:
+        """The names of actionfields of actions on these pages, at most 1000; None where that cannot
+        be asked without reading everybody's."""
+
+    def taken(self, action_id: int) -> Taken | None:
+        """The action, as fresh as can be; None if it is not to be seen."""
+
+    def taken_after(self, action_id: int, page_ids: Sequence[int], limit: int) -> list[Taken]:
+        """Actions on these pages with ids above this, whatever their status, ascending."""
+
+    def taken_between(self, page_id: int, after: int, upto: int) -> list[Taken]:
+        """Actions on a page with ids above one up to and with another, ascending, with the
+        checksums that `action_sums` sums up. Of SQL alone."""
+
+    def action_sums(self, page_id: int, after: int, limit: int) -> dict[int, Sum]:
+        """For each bucket of action ids (id // BUCKET_OF_ACTIONS) above `after` that holds actions
+        on the page: rows and sum of checksums of id, user, status and actionfields; the lowest
+        `limit` (at most 9000). Of SQL alone."""
+
+    def actors_after(
+        self, page_ids: Sequence[int], actionfield: str | None, user_id: int, limit: int
+    ) -> list[int]:
+        """Ids of users above this who have a complete action on one of these pages, with an
+        actionfield of that name where one is given, ascending. Of SQL alone."""
+
+    def count_actors(self, page_ids: Sequence[int], actionfield: str | None) -> int:
+        """How many users those are. Of SQL alone."""
+
+    def grouped_after(self, usergroup_id: int, user_id: int, limit: int) -> list[int]:
+        """Ids of users above this who are in a usergroup, ascending. Of SQL alone."""
+
     def ensure_import_page(self) -> ImportPage:
         """Finds the integration's import page, or makes it."""
 
@@ -454,6 +551,21 @@ class Strive(Protocol):
     def create_group(self, name: str) -> Group: ...
     def join(self, group_id: int, member_id: int) -> None: ...
     def leave(self, group_id: int, member_id: int) -> None: ...
+    def find_group(self, group_id: int) -> Group | None:
+        """A group by its id; None if there is none."""
+
+    def delete_group(self, group_id: int) -> None:
+        """Deletes a group; deleting what is not there is done."""
+
+    def count_in_group(self, group_id: int) -> int:
+        """How many members are in a group."""
+
+    def left_since(self, group_id: int, member_id: int, at: datetime) -> bool:
+        """Whether a member left a group since: whether they were in it after that."""
+
+    def texted_since(self, member_id: int, at: datetime) -> bool:
+        """Whether any text was sent or queued to a member since."""
+
     def custom_fields(self) -> list[CustomField]: ...
 
     # What changed (U4).

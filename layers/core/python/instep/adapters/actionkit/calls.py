@@ -6,11 +6,13 @@ import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, Literal
 
 from instep.adapters.answers import (
     PASSING,
     error_of,
+    http_time,
     json_of,
     text_of,
     unanswered,
@@ -57,6 +59,7 @@ class Calls:
         self._login = base64.b64encode(f"{username}:{password}".encode()).decode()
         self._permits = permits
         self._clock = clock
+        self._schemas: dict[str, Mapping[str, Any]] = {}
 
     def read(
         self,
@@ -68,18 +71,26 @@ class Calls:
     ) -> Any:
         """The JSON of a read: a GET, or with a body the POST of a report; None for a status that
         says that it is `absent`. Raises Unauthorised, Busy, Rejected, Unavailable."""
+        answer = self._answered(path, query, body, granted, absent)
+        return None if answer.status in absent else _json(answer)
+
+    def read_at(self, path: str, query: Query = (), granted: bool = False) -> tuple[Any, datetime]:
+        """As `read`, with the time by ActionKit's clock (the header `Date`); by ours where the
+        answer does not say."""
+        answer = self._answered(path, query, None, granted, ())
+        at = http_time(answer.headers.get("date", ""))
+        return _json(answer), at or self._clock.now()
+
+    def _answered(
+        self, path: str, query: Query, body: Body | None, granted: bool, absent: Sequence[int]
+    ) -> HttpAnswer:
         answer = self._read(path, query, body, granted)
         if answer.status in PASSING and not granted:
             self._clock.sleep(RETRY_SECONDS)
             answer = self._read(path, query, body, granted)
-        if answer.status in absent:
-            return None
-        if answer.status != 200:
+        if answer.status != 200 and answer.status not in absent:
             raise error_of(Side.ACTIONKIT, answer, False, refused_fields(answer))
-        found = json_of(answer)
-        if found is None:
-            raise unreadable(Side.ACTIONKIT, writing=False)
-        return found
+        return answer
 
     def _read(self, path: str, query: Query, body: Body | None, granted: bool) -> HttpAnswer:
         try:
@@ -148,11 +159,28 @@ class Calls:
             before = objects
         raise unreadable(Side.ACTIONKIT, writing=False)
 
+    def allowed(
+        self, resource: str, what: Literal["filtering", "ordering"], granted: bool = False
+    ) -> frozenset[str]:
+        """By what a resource's lists may be filtered or ordered, as its schema says, which is asked
+        once."""
+        if resource not in self._schemas:
+            schema = self.read(f"{resource}/schema/", granted=granted)
+            self._schemas[resource] = schema if isinstance(schema, dict) else {}
+        return frozenset(self._schemas[resource].get(what) or ())
+
     def total(self, resource: str, query: Query = (), granted: bool = False) -> int:
         """How many objects a list has; a page far beyond its end shows nobody's values."""
         beyond = (("_limit", "1"), ("_offset", "1000000000"))
         meta, _ = page_of(self.read(f"{resource}/", (*query, *beyond), granted=granted))
         return int(meta["total_count"])
+
+
+def _json(answer: HttpAnswer) -> Any:
+    found = json_of(answer)
+    if found is None:
+        raise unreadable(Side.ACTIONKIT, writing=False)
+    return found
 
 
 def page_of(page: Any) -> tuple[Mapping[str, Any], list[dict[str, Any]]]:

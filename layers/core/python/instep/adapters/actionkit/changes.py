@@ -60,20 +60,22 @@ def _checksum(userfields: Sequence[str]) -> Statement:
     user's rows, so that their order does not matter."""
     values, names = _named(userfields)
     columns = [f"u.{name}" for name in USER_COLUMNS]
-    parts = [_row("user", "u.id", *columns)]
+    parts = [row_checksum("user", "u.id", *columns)]
     if userfields:
-        row = _row("field", "f.parent_id", "f.name", "f.value", "f.updated_at", "f.action_id")
-        parts.append(
-            _rows(row, f"core_userfield f WHERE f.parent_id = u.id AND f.name IN ({names})")
+        row = row_checksum(
+            "field", "f.parent_id", "f.name", "f.value", "f.updated_at", "f.action_id"
         )
-    row = _row("phone", "p.user_id", "p.id", "p.type", "p.phone", "p.updated_at")
-    parts.append(_rows(row, "core_phone p WHERE p.user_id = u.id"))
-    row = _row("group", "g.user_id", "g.usergroup_id")
-    parts.append(_rows(row, "core_user_groups g WHERE g.user_id = u.id"))
+        parts.append(
+            sum_over(row, f"core_userfield f WHERE f.parent_id = u.id AND f.name IN ({names})")
+        )
+    row = row_checksum("phone", "p.user_id", "p.id", "p.type", "p.phone", "p.updated_at")
+    parts.append(sum_over(row, "core_phone p WHERE p.user_id = u.id"))
+    row = row_checksum("group", "g.user_id", "g.usergroup_id")
+    parts.append(sum_over(row, "core_user_groups g WHERE g.user_id = u.id"))
     return f"({' + '.join(parts)})", values
 
 
-def _row(kind: str, *columns: str) -> str:
+def row_checksum(kind: str, *columns: str) -> str:
     """A row's checksum. QUOTE, since it tells NULL from every text, and where a text ends. SHA1,
     since CRC32 alone is linear: the same change made to two users would often cancel out in the
     sum. Whose row it is is in it, so that two users who swap values are noticed."""
@@ -81,7 +83,8 @@ def _row(kind: str, *columns: str) -> str:
     return f"CRC32(SHA1(CONCAT_WS(',', '{kind}', {quoted})))"
 
 
-def _rows(row: str, source: str) -> str:
+def sum_over(row: str, source: str) -> str:
+    """The sum of the rows' checksums; 0 for none."""
     return f"COALESCE((SELECT SUM({row}) FROM {source}), 0)"  # noqa: S608 - names are parameters
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import phonenumbers
 
-from instep.adapters.actionkit import changes
+from instep.adapters.actionkit import actions, changes
 from instep.adapters.actionkit.calls import (
     MAX_ROWS,
     SQL,
@@ -24,6 +24,7 @@ from instep.adapters.actionkit.calls import (
 from instep.adapters.actionkit.emails import owner_of
 from instep.adapters.actionkit.gathered import Gathered
 from instep.adapters.actionkit.rest import AT_ONCE, RestReader
+from instep.adapters.actionkit.rest_actions import RestActions
 from instep.adapters.actionkit.rest_changes import RestChanges
 from instep.adapters.actionkit.sql import look_of, look_statement
 from instep.adapters.answers import (
@@ -38,8 +39,10 @@ from instep.adapters.answers import (
 )
 from instep.adapters.transport import HostRefusedError
 from instep.domain.people import Side, User
+from instep.domain.rules import Moment
 from instep.use_cases.errors import ConfigurationError, Rejected
 from instep.use_cases.ports import (
+    BUCKET_OF_ACTIONS,
     Act,
     Acted,
     ActionKitLook,
@@ -51,11 +54,14 @@ from instep.use_cases.ports import (
     ImportPage,
     NoAnswerError,
     OptInValue,
+    PageRow,
     Permits,
     Place,
     Sum,
+    Taken,
     Transport,
     Userfield,
+    UsergroupRow,
 )
 
 Found = TypeVar("Found")
@@ -98,6 +104,7 @@ class ActionKitClient:
         self._calls = Calls(transport, base_url, username, password, permits, clock)
         self._rest = RestReader(self._calls) if reads == "rest" else None
         self._rest_changes = RestChanges(self._calls) if reads == "rest" else None
+        self._rest_actions = RestActions(self._calls) if reads == "rest" else None
         code = str(phonenumbers.country_code_for_region(default_region))
         self._calling_codes = ["1"] if code in ("0", "1") else ["1", code]
 
@@ -161,17 +168,25 @@ class ActionKitClient:
         sync_ids: Sequence[str] = (),
         max_sharers: int = 100,
         only_lower: Sequence[int] = (),
+        page_ids: Sequence[int] = (),
     ) -> ActionKitLook:
-        """The users as they are now. The first of `userfields` is the opt-in userfield, which is
-        read of everyone who shares a number too. One attempt, without a slot: the caller holds the
-        grant."""
+        """The users as they are now, with their actions on these pages. The first of `userfields`
+        is the opt-in userfield, which is read of everyone who shares a number too. One attempt,
+        without a slot: the caller holds the grant. Raises Rejected where the answer would be too
+        long."""
         if not user_ids:
             return Gathered(userfields).look()
         try:
             if self._rest is not None:
-                return self._rest.look(user_ids, userfields, sync_ids, max_sharers)
+                return self._rest.look(user_ids, userfields, sync_ids, max_sharers, page_ids)
             query, values = look_statement(
-                user_ids, userfields, sync_ids, self._calling_codes, max_sharers, only_lower
+                user_ids,
+                userfields,
+                sync_ids,
+                self._calling_codes,
+                max_sharers,
+                only_lower,
+                page_ids,
             )
             return look_of(self._calls.report(query, values, granted=True), userfields)
         except (KeyError, ValueError, TypeError):
@@ -277,7 +292,7 @@ class ActionKitClient:
     ) -> Found:
         """What is read of a report that shows no values."""
         if self._rest is not None:
-            raise NotImplementedError("checksums are not to be had by REST")
+            raise NotImplementedError("by REST this is not to be had: ask finds_changes_by first")
         rows = self._calls.report(*statement)
         try:
             return read(rows)
@@ -293,6 +308,133 @@ class ActionKitClient:
     def has_action(self, action_id: int) -> bool:
         """Whether a read by id shows an action. Raises as all."""
         return self._calls.read(f"action/{int(action_id)}/", absent=(404,)) is not None
+
+    # --- pages, usergroups and actions ---
+
+    def moment(self) -> Moment:
+        """ActionKit's clock now, and the highest id of an action. By REST the caller holds a grant
+        for one person, and no slots are taken."""
+        if self._rest_actions is not None:
+            return self._rest_read(self._rest_actions.moment)
+        return self._report(actions.moment_statement(), actions.moment_of)
+
+    def pages_after(self, page_id: int, limit: int) -> list[PageRow]:
+        """Pages with ids above this, ascending."""
+        limit = min(limit, MAX_ROWS)
+        if self._rest_actions is not None:
+            return self._rest_read(self._rest_actions.pages_after, page_id, limit)
+        return self._report(actions.pages_statement(page_id, limit), actions.pages_of)
+
+    def usergroups(self) -> list[UsergroupRow]:
+        """All usergroups, by id; by REST without how many users are in them."""
+        if self._rest_actions is not None:
+            return self._rest_read(self._rest_actions.usergroups)
+        return self._all(
+            lambda after: actions.usergroups_statement(after, MAX_ROWS),
+            actions.usergroups_of,
+            0,
+            lambda one: one.usergroup_id,
+        )
+
+    def count_actions(self, page_ids: Sequence[int]) -> Mapping[int, int] | None:
+        """How many complete actions each of these pages has; None by REST."""
+        if self._rest is not None:
+            return None
+        counts = dict.fromkeys(page_ids, 0)
+        if page_ids:
+            counts |= self._report(actions.counts_statement(page_ids), actions.counts_of)
+        return counts
+
+    def actionfields(self, page_ids: Sequence[int]) -> list[str] | None:
+        """The names of actionfields of actions on these pages, at most 1000; None by REST."""
+        if self._rest is not None:
+            return None
+        if not page_ids:
+            return []
+        return self._report(actions.names_statement(page_ids), actions.names_of)
+
+    def taken(self, action_id: int) -> Taken | None:
+        """The action; None if it is not to be seen. By REST the caller holds a grant for one
+        person, and no slots are taken."""
+        if self._rest_actions is not None:
+            return self._rest_read(self._rest_actions.taken, action_id)
+        found = self._report(actions.taken_statement(action_id), actions.taken_of)
+        return found[0] if found else None
+
+    def taken_after(self, action_id: int, page_ids: Sequence[int], limit: int) -> list[Taken]:
+        """Actions on these pages with ids above this, ascending. By REST the caller holds a grant
+        for `limit` people, and no slots are taken; where actions cannot be filtered by id and page,
+        the newest 500 of all pages are looked through."""
+        limit = min(limit, MAX_ROWS)
+        if not page_ids:
+            return []
+        if self._rest_actions is not None:
+            return self._rest_read(self._rest_actions.taken_after, action_id, page_ids, limit)
+        statement = actions.taken_after_statement(action_id, page_ids, limit)
+        return self._report(statement, actions.taken_of)
+
+    def taken_between(self, page_id: int, after: int, upto: int) -> list[Taken]:
+        """Actions on a page with ids above one up to and with another, ascending."""
+        return self._all(
+            lambda past: actions.taken_between_statement(page_id, past, upto, MAX_ROWS),
+            actions.taken_of,
+            after,
+            lambda one: one.action_id,
+        )
+
+    def action_sums(self, page_id: int, after: int, limit: int) -> dict[int, Sum]:
+        """Rows and sum of checksums by bucket, of buckets above `after` (-1: of all) that hold
+        actions on the page: the lowest, in as many statements as it takes."""
+        limit = min(limit, actions.MOST_BUCKETS)
+        found: dict[int, Sum] = {}
+        more = True
+        while more and len(found) < limit:
+            statement = actions.sums_statement(page_id, after, limit - len(found))
+            some = self._report(statement, changes.sums_of)
+            found |= some
+            after = max(some, default=after)
+            # Fewer were not kept back for the next statement.
+            most = actions.SUMMED_AT_ONCE - BUCKET_OF_ACTIONS
+            more = sum(one.rows for one in some.values()) > most
+        return found
+
+    def actors_after(
+        self, page_ids: Sequence[int], actionfield: str | None, user_id: int, limit: int
+    ) -> list[int]:
+        """Ids of users above this who have such a complete action, ascending."""
+        if not page_ids:
+            return []
+        limit = min(limit, MAX_ROWS)
+        statement = actions.actors_statement(page_ids, actionfield, user_id, limit)
+        return self._report(statement, actions.ids_of)
+
+    def count_actors(self, page_ids: Sequence[int], actionfield: str | None) -> int:
+        """How many users those are."""
+        if not page_ids:
+            return 0
+        statement = actions.count_actors_statement(page_ids, actionfield)
+        return self._report(statement, lambda rows: int(rows[0][0]))
+
+    def grouped_after(self, usergroup_id: int, user_id: int, limit: int) -> list[int]:
+        """Ids of users above this who are in a usergroup, ascending."""
+        statement = actions.grouped_statement(usergroup_id, user_id, min(limit, MAX_ROWS))
+        return self._report(statement, actions.ids_of)
+
+    def _all(
+        self,
+        statement: Callable[[int], changes.Statement],
+        read: Callable[[list[list[Any]]], list[Found]],
+        after: int,
+        key: Callable[[Found], int],
+    ) -> list[Found]:
+        """All rows above an id, report by report."""
+        found: list[Found] = []
+        while True:
+            some = self._report(statement(after), read)
+            found += some
+            if len(some) < MAX_ROWS:
+                return found
+            after = key(some[-1])
 
     # --- lists ---
 

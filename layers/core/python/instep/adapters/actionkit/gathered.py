@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from instep.adapters.answers import text_of, time_of
-from instep.domain.people import FieldRow, Phone, User
+from instep.domain.people import Action, FieldRow, Phone, User
 from instep.use_cases.ports import ActionKitLook
 
 USER_COLUMNS: Final = (
@@ -42,6 +43,8 @@ class Gathered:
         self._users: dict[int, dict[str, str]] = {}
         self._fields: dict[int, dict[int, FieldRow]] = {}
         self._phones: dict[int, dict[int, Phone]] = {}
+        self._actions: dict[int, dict[int, Action]] = {}
+        self._actionfields: dict[int, dict[int, tuple[str, str]]] = {}
 
     def user(self, user_id: int, columns: Mapping[str, Any]) -> None:
         """One of the users asked for."""
@@ -75,6 +78,33 @@ class Gathered:
             source=text_of(source),
         )
         self._fields.setdefault(user_id, {})[row_id] = row
+
+    def action(
+        self,
+        user_id: int,
+        action_id: int,
+        page_id: int,
+        status: Any,
+        created_at: Any,
+        page_type: Any,
+        source: Any,
+        uploaded: bool,
+    ) -> None:
+        """An action of a user on one of the pages asked for."""
+        self._actions.setdefault(user_id, {})[action_id] = Action(
+            action_id,
+            page_id,
+            status=text_of(status).strip().lower(),
+            created_at=time_of(created_at),
+            page_type=text_of(page_type).lower(),
+            source=text_of(source),
+            uploaded=uploaded,
+        )
+
+    def actionfield(self, action_id: int, row_id: int, name: Any, value: Any) -> None:
+        """A value of an action's field; those of one name are kept in the order of rows."""
+        row = (text_of(name).strip(), text_of(value))
+        self._actionfields.setdefault(action_id, {})[row_id] = row
 
     def user_fields(self, user_id: int) -> Mapping[int, FieldRow]:
         """The userfield rows gathered of a user, by row id."""
@@ -111,6 +141,7 @@ class Gathered:
                     fields=_in_order(self._fields.get(user_id, {})),
                     phones=_in_order(self._phones.get(user_id, {})),
                     usergroups=frozenset(self.usergroups.get(user_id, ())),
+                    actions=self._actions_of(user_id),
                     erased=is_erased(columns),
                 )
                 for user_id, columns in sorted(self._users.items())
@@ -129,6 +160,19 @@ class Gathered:
             crowded=frozenset(self.crowded),
             merged=self.merged(),
         )
+
+    def _actions_of(self, user_id: int) -> tuple[Action, ...]:
+        return tuple(
+            replace(action, fields=_by_name(self._actionfields.get(action.action_id, {})))
+            for action in _in_order(self._actions.get(user_id, {}))
+        )
+
+
+def _by_name(rows: Mapping[int, tuple[str, str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    values: dict[str, list[str]] = {}
+    for name, value in _in_order(rows):
+        values.setdefault(name, []).append(value)
+    return tuple((name, tuple(some)) for name, some in sorted(values.items()))
 
 
 def is_erased(columns: Mapping[str, str]) -> bool:

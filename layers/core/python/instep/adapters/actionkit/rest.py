@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from instep.adapters.actionkit.calls import Calls, id_in, page_of
+from instep.adapters.actionkit.calls import Calls, Query, id_in, page_of
 from instep.adapters.actionkit.gathered import Gathered
 from instep.adapters.answers import text_of
 from instep.domain.people import User
@@ -18,16 +18,18 @@ from instep.use_cases.ports import ActionKitLook
 
 AT_ONCE: Final = 50
 """Ids in one query string."""
+PAGES_AT_ONCE: Final = 200
+"""Pages in one query string, beside ids of users."""
 ACTIONS_BACK: Final = 100
 """How many of a user's latest actions are looked through for a sync_id."""
 
 
 class RestReader:
-    """Reads one look after another; what the schema allows is asked once."""
+    """Reads one look after another; what uploads leave as a source is asked once."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self._filters: dict[str, frozenset[str]] = {}
+        self._upload_sources: frozenset[str] | None = None
 
     def look(
         self,
@@ -35,6 +37,7 @@ class RestReader:
         userfields: Sequence[str],
         sync_ids: Sequence[str],
         max_sharers: int,
+        page_ids: Sequence[int] = (),
     ) -> ActionKitLook:
         """The look that `sql.look_of` would give. The caller holds the grant for the users."""
         seen = Gathered(userfields)
@@ -43,6 +46,8 @@ class RestReader:
         self._read_phones(seen, user_ids)
         self._read_fields(seen, user_ids, userfields)
         self._read_sharers(seen, user_ids, userfields[:1], max_sharers)
+        if page_ids:
+            self._read_taken(seen, user_ids, page_ids)
         if sync_ids:
             self._find_actions(seen, user_ids, frozenset(sync_ids))
         return seen.look()
@@ -92,7 +97,7 @@ class RestReader:
         wanted = {name.casefold() for name in userfields}
         rows = [
             row
-            for row in self._of_users("userfield", "user", user_ids, userfields)
+            for row in self._of_users("userfield", "user", user_ids, _named(userfields))
             if text_of(row.get("name")).casefold() in wanted
         ]
         set_by = sorted({id_in(row["action"]) for row in rows if row.get("action")})
@@ -118,6 +123,34 @@ class RestReader:
             for some in _some(action_ids):
                 among = [("id__in", str(one)) for one in some]
                 yield from self._calls.listed("action", (*among, ("order_by", "id")), granted=True)
+
+    def _read_taken(self, seen: Gathered, user_ids: Sequence[int], page_ids: Sequence[int]) -> None:
+        """The users' actions on these pages; none where actions cannot be listed by user."""
+        for row in self._of_users("action", "user", user_ids, on_pages(self._calls, page_ids)):
+            page = text_of(row.get("page"))
+            if id_in(page) not in page_ids:
+                continue
+            action_id, source = int(row["id"]), text_of(row.get("source"))
+            seen.action(
+                id_in(row["user"]),
+                action_id,
+                id_in(page),
+                row.get("status"),
+                row.get("created_at"),
+                _page_type(page) or row.get("type"),
+                source,
+                self._is_uploaded(source),
+            )
+            for place, (name, value) in enumerate(_values(row.get("fields"))):
+                seen.actionfield(action_id, place, name, value)
+
+    def _is_uploaded(self, source: str) -> bool:
+        """Whether an upload leaves this source, as `sql` has it."""
+        if self._upload_sources is None:
+            pages = self._calls.listed("importpage", (("order_by", "id"),), granted=True)
+            sources = {text_of(page.get("default_source")).casefold() for page in pages}
+            self._upload_sources = frozenset(sources - {""})
+        return source.casefold().startswith("upload") or source.casefold() in self._upload_sources
 
     def _read_sharers(
         self,
@@ -169,17 +202,15 @@ class RestReader:
                     seen.found[sync_id] = int(action["id"])
 
     def _of_users(
-        self, resource: str, key: str, user_ids: Sequence[int], names: Sequence[str] = ()
+        self, resource: str, key: str, user_ids: Sequence[int], narrowed: Query = ()
     ) -> Iterator[dict[str, Any]]:
         """A resource's objects of these users: by one list of many, else user by user. Objects of
         others, which an instance answers that does not know the filter, are left out."""
         wanted = set(user_ids)
-        named = [("name__in", name) for name in names] if len(names) > 1 else []
-        named += [("name", name) for name in names] if len(names) == 1 else []
         if key in self._filtering(resource):
             for some in _some(user_ids):
                 among = [(f"{key}__in", str(one)) for one in some]
-                query = (*among, *named, ("order_by", "id"))
+                query = (*among, *narrowed, ("order_by", "id"))
                 for row in self._calls.listed(resource, query, granted=True):
                     if _owner(row) in wanted:
                         yield row
@@ -193,12 +224,25 @@ class RestReader:
                 yield user
 
     def _filtering(self, resource: str) -> frozenset[str]:
-        """What a resource's lists may be filtered by, as its schema says."""
-        if resource not in self._filters:
-            schema = self._calls.read(f"{resource}/schema/", granted=True)
-            filtering = schema.get("filtering") if isinstance(schema, dict) else None
-            self._filters[resource] = frozenset(filtering or ())
-        return self._filters[resource]
+        return self._calls.allowed(resource, "filtering", granted=True)
+
+
+def on_pages(calls: Calls, page_ids: Sequence[int]) -> Query:
+    """The filter of actions by page, where the schema allows it and they fit into one address."""
+    allowed = "page" in calls.allowed("action", "filtering", granted=True)
+    fitting = page_ids if allowed and len(page_ids) <= PAGES_AT_ONCE else ()
+    return [("page__in", str(one)) for one in fitting]
+
+
+def _named(names: Sequence[str]) -> Query:
+    return [("name" if len(names) == 1 else "name__in", name) for name in names]
+
+
+def _values(fields: Any) -> Iterator[tuple[str, Any]]:
+    """The actionfields of an action, each a value or a list of them."""
+    for name, value in (fields if isinstance(fields, dict) else {}).items():
+        for one in value if isinstance(value, list) else [value]:
+            yield name, one
 
 
 def _owner(row: dict[str, Any]) -> int:

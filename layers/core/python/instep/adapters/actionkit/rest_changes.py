@@ -27,17 +27,16 @@ Filters = list[tuple[str, str]]
 
 
 class RestChanges:
-    """Reads the feeds of an instance; what its schema allows is asked once."""
+    """Reads the feeds of an instance."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self._schemas: dict[str, dict[str, Any]] = {}
 
     def can_tell(self) -> bool:
         """Whether all lists can be filtered by time and owner, and ordered by time."""
         return all(
-            {"updated_at", owner} <= set(self._allowed(resource, "filtering"))
-            and "updated_at" in self._allowed(resource, "ordering")
+            {"updated_at", owner} <= self._calls.allowed(resource, "filtering")
+            and "updated_at" in self._calls.allowed(resource, "ordering")
             for resource, owner in OWNERS.items()
         )
 
@@ -100,7 +99,7 @@ class RestChanges:
 
     def users_with(self, numbers: Sequence[str]) -> list[int]:
         """Who typed one of the numbers; nobody if phones cannot be filtered by number."""
-        if "normalized_phone" not in self._allowed("phone", "filtering"):
+        if "normalized_phone" not in self._calls.allowed("phone", "filtering"):
             return []
         spellings = sorted({text for number in numbers for text in spellings_of(number)})
         among = [("normalized_phone__in", text) for text in spellings]
@@ -148,12 +147,6 @@ class RestChanges:
 
     def _total(self, resource: str, query: Filters) -> int:
         return self._calls.total(resource, query, granted=True)
-
-    def _allowed(self, resource: str, what: str) -> frozenset[str]:
-        if resource not in self._schemas:
-            schema = self._calls.read(f"{resource}/schema/")
-            self._schemas[resource] = schema if isinstance(schema, dict) else {}
-        return frozenset(self._schemas[resource].get(what) or ())
 
 
 def _lists(userfields: Sequence[str]) -> list[tuple[str, Filters]]:

@@ -14,8 +14,11 @@ collations can stand in one union:
 | `sharer` | user | country |
 | `crowd` | user | phone id: more than four have that number |
 | `merged` | user merged away | merge id, primary |
+| `action` | user | action id, page id, status, created_at, page type, source, whether uploaded |
+| `actionfield` | action | row id, name, value |
 
-`field` and `phone` rows come for sharers too, of fields the opt-in userfield alone.
+`field` and `phone` rows come for sharers too, of fields the opt-in userfield alone. `action` and
+`actionfield` rows are of the pages asked for.
 """
 
 from __future__ import annotations
@@ -91,6 +94,7 @@ def look_statement(
     calling_codes: Sequence[str],
     max_sharers: int,
     only_lower: Sequence[int] = (),
+    page_ids: Sequence[int] = (),
 ) -> tuple[str, dict[str, str]]:
     """The statement of a look and the values of its parameters. Ids stand in it as numbers; names
     and sync_ids are parameters, never part of the text."""
@@ -130,6 +134,10 @@ def look_statement(
                 f" AND f.name = {{{{ field_0 }}}}{_SET_BY}"
             ),
         ]
+    if page_ids:
+        pages = ", ".join(str(int(one)) for one in page_ids)
+        # No key on pages is to serve: a page has far more actions than these users have.
+        parts += _actions(f"WHERE a.user_id IN ({ids}) AND a.page_id + 0 IN ({pages})")
     if sync_ids:
         marks = {f"sync_{place}": sync_id for place, sync_id in enumerate(sync_ids)}
         values |= marks
@@ -169,6 +177,25 @@ def _fields(source: str) -> str:
 def _phones(source: str) -> str:
     row = ["p.user_id", "p.id", _text("p.type"), _text("p.phone"), "p.updated_at"]
     return _select("phone", row, source)
+
+
+_UPLOADED: Final = (
+    "CASE WHEN LOWER(a.source) LIKE 'upload%' OR EXISTS (SELECT 1 FROM core_importpage i"
+    " WHERE i.default_source <> '' AND i.default_source = a.source) THEN 1 ELSE 0 END"
+)
+"""Whether an upload leaves an action's source: an assumption, see `docs/assumptions.md`."""
+
+
+def _actions(condition: str) -> list[str]:
+    row = ["a.user_id", "a.id", "a.page_id", _text("a.status"), "a.created_at"]
+    by_page = [_text("g.type"), _text("a.source"), _UPLOADED]
+    paged = f"core_action a LEFT JOIN core_page g ON g.id = a.page_id {condition}"
+    fields = f"core_action a JOIN core_actionfield m ON m.parent_id = a.id {condition}"
+    value = ["a.id", "m.id", _text("m.name"), _text("m.value")]
+    return [
+        _select("action", [*row, *by_page], paged),
+        _select("actionfield", value, fields),
+    ]
 
 
 def _merges(ids: str) -> list[str]:
@@ -298,6 +325,21 @@ def look_of(rows: Sequence[Sequence[Any]], userfields: Sequence[str]) -> ActionK
             case "phone":
                 phone_id, type_, raw, updated_at = values[:4]
                 seen.phone(key, int(phone_id), type_, raw, updated_at)
+            case "action":
+                action_id, page_id, status, created_at, page_type, source, uploaded = values[:7]
+                seen.action(
+                    key,
+                    int(action_id),
+                    int(page_id),
+                    status,
+                    created_at,
+                    page_type,
+                    source,
+                    int(uploaded) == 1,
+                )
+            case "actionfield":
+                row_id, name, value = values[:3]
+                seen.actionfield(key, int(row_id), name, value)
             case "group":
                 seen.usergroups.setdefault(key, set()).add(int(values[0]))
             case "sharer":

@@ -12,7 +12,7 @@ with what one sees if they are wrong, in `docs/assumptions.md`:
  5. `updated_at` moves with every change of a column, of `opt_in` and of `custom`, and what is
     shown of it compares equal to itself in a filter.
  6. `POST /members` creates a member without groups and with the `opt_in` it is sent.
- 7. `POST /groups`, `POST` and `DELETE /groups_members` exist.
+ 7. `POST` and `DELETE /groups`, `POST` and `DELETE /groups_members` exist.
  8. `custom` is an object by API name; a write may replace it whole, so all of it is sent.
  9. In `member_change_log` `change_action` names the column (a custom field as `custom.NAME`), or
     the two values are objects with the changed columns as keys.
@@ -21,6 +21,8 @@ with what one sees if they are wrong, in `docs/assumptions.md`:
 12. What changed is found by the times in six tables (`feeds.py`); in `members_custom_fields` `id`
     is the member's. What is shown of a time compares equal to itself there too.
 13. 404 with PostgREST's code for an unknown table means that this Strive does not have it.
+14. Every text to a member is in `outgoing_messages`, with `queued_at` or `sent_at`, and every end
+    of a membership in `member_group_delete_log`.
 """
 
 from __future__ import annotations

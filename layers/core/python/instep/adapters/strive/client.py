@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from instep.adapters.answers import REFUSED, text_of, time_of, unreadable
@@ -237,7 +238,13 @@ class StriveClient(Feeds):
     def groups(self) -> list[Group]:
         """All groups of the campaign."""
         rows = self._all_rows("groups", "id", self._mine(), "id,name,flow_id")
-        return [Group(row["id"], text_of(row.get("name")), row.get("flow_id")) for row in rows]
+        return [_group(row) for row in rows]
+
+    def find_group(self, group_id: int) -> Group | None:
+        """A group by its id; None if there is none."""
+        one: Query = (("id", f"eq.{group_id}"), ("select", "id,name,flow_id"), ("limit", "1"))
+        rows, _ = self._read("groups", (*self._mine(), *one))
+        return _group(rows[0]) if rows else None
 
     def create_group(self, name: str) -> Group:
         """Makes a group, without a flow; one that exists by this name is that group."""
@@ -248,7 +255,11 @@ class StriveClient(Feeds):
             rows = self._all_rows("groups", "id", named, "id,name,flow_id")
         if not rows:
             raise unreadable(Side.STRIVE, writing=True)
-        return Group(rows[0]["id"], text_of(rows[0].get("name")), rows[0].get("flow_id"))
+        return _group(rows[0])
+
+    def delete_group(self, group_id: int) -> None:
+        """Deletes a group; deleting what is not there is done."""
+        self._write("DELETE", "groups", (*self._mine(), ("id", f"eq.{group_id}")), gone=True)
 
     def join(self, group_id: int, member_id: int) -> None:
         """Puts a member into a group; a flow of that group then texts them. One who is in it
@@ -261,6 +272,32 @@ class StriveClient(Feeds):
         pair = (("group_id", f"eq.{group_id}"), ("member_id", f"eq.{member_id}"))
         self._write("DELETE", "groups_members", (*self._mine(), *pair))
 
+    def count_in_group(self, group_id: int) -> int:
+        """How many members are in a group."""
+        inside: Query = (*self._mine(), ("group_id", f"eq.{group_id}"))
+        one: Query = (("select", "member_id"), ("limit", "1"))
+        rows, total = self._read("groups_members", (*inside, *one), count=True)
+        if total is None and rows:
+            total = len(self._all_rows("groups_members", "member_id", inside, "member_id"))
+        return total or 0
+
+    def left_since(self, group_id: int, member_id: int, at: datetime) -> bool:
+        """Whether a member left a group since, at that time or later; False where Strive keeps no
+        log of it."""
+        pair = (("group_id", f"eq.{group_id}"), ("member_id", f"eq.{member_id}"))
+        return self._any_since("member_group_delete_log", "member_removed_on", pair, at)
+
+    def texted_since(self, member_id: int, at: datetime) -> bool:
+        """Whether any text was queued or sent to a member since, at that time or later."""
+        to = (("member_id", f"eq.{member_id}"),)
+        clocks = ("queued_at", "sent_at")
+        return any(self._any_since("outgoing_messages", clock, to, at) for clock in clocks)
+
+    def _any_since(self, table: str, clock: str, among: Query, at: datetime) -> bool:
+        since: Query = ((clock, f"gte.{at.isoformat()}"), ("select", "member_id"), ("limit", "1"))
+        rows, _ = self._read(table, (*self._mine(), *among, *since))
+        return bool(rows)
+
     def custom_fields(self) -> list[CustomField]:
         """The custom fields' definitions, by API name."""
         rows = self._all_rows("custom_fields", "field", self._mine(), "field,label,type")
@@ -268,6 +305,10 @@ class StriveClient(Feeds):
             CustomField(text_of(row["field"]), text_of(row.get("label")), text_of(row.get("type")))
             for row in rows
         ]
+
+
+def _group(row: Row) -> Group:
+    return Group(row["id"], text_of(row.get("name")), row.get("flow_id"))
 
 
 def _changes(row: Row) -> Iterator[MemberChange]:

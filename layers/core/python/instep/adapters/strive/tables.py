@@ -27,6 +27,7 @@ DISPENSABLE: Final = frozenset(
 """Tables without which the sync goes on, as if they were empty."""
 NO_SUCH_TABLE: Final = frozenset({"PGRST205", "42P01"})
 """The codes by which PostgREST (newer and older) says that there is no such table."""
+NO_SUCH_METHOD: Final = "PGRST117"
 
 Row = Mapping[str, Any]
 Query = tuple[tuple[str, str], ...]
@@ -117,13 +118,16 @@ class Tables:
         body: Mapping[str, Any] | None = None,
         answer_with: str = "minimal",
         exists: bool = False,
+        gone: bool = False,
     ) -> HttpAnswer:
-        """A write's answer; with `exists` also the one that says that it is there already."""
+        """A write's answer; with `exists` also the one that says that it is there already, with
+        `gone` the one that says that it is not there."""
         try:
             answer = self._attempt(method, table, query, body, {"Prefer": f"return={answer_with}"})
         except NoAnswerError as error:
             raise unanswered(Side.STRIVE, error, writing=True) from None
-        if answer.status not in (200, 201, 204) and not (exists and _is_duplicate(answer)):
+        as_meant = (exists and _is_duplicate(answer)) or (gone and _is_gone(answer))
+        if answer.status not in (200, 201, 204) and not as_meant:
             raise error_of(Side.STRIVE, answer, True, _refused_columns(answer, body or {}))
         return answer
 
@@ -173,6 +177,11 @@ def time_in(row: Row, column: str) -> datetime:
 def _is_duplicate(answer: HttpAnswer) -> bool:
     """A 409 for a unique key, not for a group or member that does not exist."""
     return answer.status == 409 and _code(answer) in (None, "23505")
+
+
+def _is_gone(answer: HttpAnswer) -> bool:
+    """A 404 for a row, not for a table or a method that Strive does not have."""
+    return answer.status == 404 and _code(answer) not in (*NO_SUCH_TABLE, NO_SUCH_METHOD)
 
 
 def _code(answer: HttpAnswer) -> Any:
