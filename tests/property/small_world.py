@@ -20,7 +20,7 @@ from instep.domain.fields import (
     same,
     strive_value,
 )
-from instep.domain.holds import Stake, at_stake, discard, withhold
+from instep.domain.holds import Stake, at_stake, backfills, discard, withhold
 from instep.domain.intent import Done, intent_of, recover, settle, sync_ids, under_way
 from instep.domain.people import (
     FieldRow,
@@ -249,8 +249,12 @@ class World:
             known = Record(user_id)
         plan = decide(seen, known, self.rules, self.now)
         self.stakes = at_stake(plan, seen, self.rules)
-        plan = discard(plan, known, self.stakes & self.discarded)
-        plan = withhold(plan, known, self.stakes & self.held)
+        held = self.stakes & self.held
+        held |= backfills(plan, self.rules, held) - self.discarded
+        plan = discard(
+            plan, known, (self.stakes | backfills(plan, self.rules, held)) & self.discarded
+        )
+        plan = withhold(plan, known, held)
         self.plans.append(plan)
         check_allowed(plan, known, self.rules)
         self._apply(plan, known, seen, user_id, crash_after)

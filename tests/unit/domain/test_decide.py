@@ -12,7 +12,7 @@ from instep.domain.people import FieldRow, Phone, Rival, Side, User
 from instep.domain.plan import Change, Plan, Seen
 from instep.domain.reasons import REASONS, WARNINGS, explain
 from instep.domain.record import Record, Status, Warning  # noqa: A004
-from instep.domain.rules import Option
+from instep.domain.rules import Moment, Option, Source, SourceKind
 from tests.property.small_world import NUMBERS, OPT_IN, PRIMARY, START, World, rules_with
 
 N, N2, N3 = NUMBERS
@@ -396,13 +396,27 @@ def test_p8_nobody_is_put_into_a_group_with_a_flow() -> None:
     assert one.member_of(1).groups == {PRIMARY}
 
 
-def test_a_group_that_the_user_is_no_longer_entitled_to_is_left() -> None:
+def test_g4_a_group_that_the_user_is_no_longer_entitled_to_is_left() -> None:
+    one = world(replace(user(1, N), usergroups=frozenset({5})))
+    since = Moment(START, 0)
+    source = Source("usergroup-5", SourceKind.USERGROUP, 10, "Drivers", since, usergroup_id=5)
+    one.rules = replace(one.rules, sources=(source,))
+    one.quiet()
+    assert one.member_of(1).groups == {PRIMARY, 10}
+    one.users[1] = replace(one.users[1], usergroups=frozenset())
+    plan = one.sync(1)
+    assert (set(plan.join), set(plan.leave)) == (set(), {10})
+    assert {c.rule for c in plan.history} == {"not_entitled"}
+
+
+def test_p2_nobody_is_taken_out_of_a_group_that_is_no_longer_kept_up() -> None:
     one = world(user(1, N))
     one.quiet()
     one.rules = replace(one.rules, primary_group=10)
     plan = one.sync(1)
-    assert (set(plan.join), set(plan.leave)) == ({10}, {PRIMARY})
-    assert {c.rule for c in plan.history} == {"entitled", "not_entitled"}
+    assert (set(plan.join), set(plan.leave)) == ({10}, set())
+    assert one.member_of(1).groups == {PRIMARY, 10}
+    assert one.records[1].groups == {10}
 
 
 # --- nothing new ---

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from instep.domain.rules import Kind, Mapping, Option, Resubscribe, Rules
+from instep.domain.rules import Kind, Mapping, Moment, Option, Resubscribe, Rules
 
 PRIMARY_GROUP_NAME = "ActionKit Integration"
 """The group of every member synced to a user (G1)."""
@@ -57,7 +57,8 @@ class Account:
     dropped (A5); `first_epoch` is that of the first ON. `initial_sync_run` is the run of the last
     initial sync, `initial_sync_done` whether it has ended. `confirmed_by`/`confirmed_at`: who said
     that no new-member automation is on (A2). `sql_lags`: a SQL read older than our own last write
-    was once seen. `off_at`: when an account was switched off whose connection is still there, for
+    was once seen. `live_since`: the moment in ActionKit when the account was switched on or resumed
+    last (P8). `off_at`: when an account was switched off whose connection is still there, for
     the last refusals (A5).
     """
 
@@ -81,6 +82,7 @@ class Account:
     initial_sync_done: bool = False
     sql_lags: bool = False
     off_at: datetime | None = None
+    live_since: Moment | None = None
 
     @property
     def active(self) -> bool:
@@ -112,6 +114,7 @@ class Account:
             resubscribe_changed_at=self.settings.resubscribe_changed_at,
             import_page_id=self.import_page_id,
             primary_group=self.primary_group,
+            live_since=self.live_since,
             refusals_only=not self.active,
         )
 

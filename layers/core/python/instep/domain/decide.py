@@ -40,7 +40,7 @@ from instep.domain.endings import (
     still_erased,
 )
 from instep.domain.fields import FieldDecision, FieldLook, decide_created, decide_field
-from instep.domain.groups import decide_groups, entitled
+from instep.domain.groups import actions_digest, decide_groups
 from instep.domain.people import Member, Side, User
 from instep.domain.person import Person, joined, opt_in_of, other_number, with_status
 from instep.domain.phone import Found, choose_number
@@ -90,12 +90,12 @@ def decide(seen: Seen, record: Record | None, rules: Rules, now: datetime) -> Pl
     elif rules.refusals_only:
         return refusals_alone(seen, record, rules, now)
     elif seen.merged_into is not None:
-        plan = merged_away(seen, known, seen.merged_into, now)
+        plan = merged_away(seen, known, seen.merged_into, rules, now)
     elif user is None:
         if not seen.deleted:
             return Plan(known)
         told = known.status is Status.DELETED and known.member_id is None
-        plan = Plan(known) if told else gone(seen, known, now)
+        plan = Plan(known) if told else gone(seen, known, rules, now)
     else:
         plan = _decided(Person(seen, user, record, rules, now))
     if seen.bequest is not None:
@@ -175,6 +175,7 @@ def _not_linked(
         number=known.number if keep else None,
         consent=watched.state,
         fields={},
+        actions=actions_digest(person.user),
     )
     again = person.sharers(release) | person.told_of_refusal(watched, number)
     if winner is not None and not _holds_rightly(person, winner):
@@ -184,6 +185,7 @@ def _not_linked(
     return person.finished(
         Plan(
             record=new,
+            due=person.due,
             release=tuple(sorted(release)),
             release_member=matched.member_id if matched and claimed else None,
             evidence=watched.evidence,
@@ -218,7 +220,7 @@ def _create(person: Person, number: str) -> Plan:
         values={one.target: one.new for one in writes if one.kind is Kind.CORE},
         custom={one.target: one.new for one in writes if one.kind is Kind.CUSTOM},
     )
-    groups = decide_groups(entitled(rules), (), (), rules)
+    groups = decide_groups(user, (), known, person.seen.fresh, rules, person.now)
     new = replace(
         _newly_linked(person, number),
         created_member=True,
@@ -226,6 +228,8 @@ def _create(person: Person, number: str) -> Plan:
         fields={field_id: one.state for field_id, one in fields.items()},
         consent=decision.state,
         groups=groups.added,
+        declined_groups=groups.declined,
+        actions=actions_digest(user),
         warnings=decision.warnings,
     )
     opted = "true" if decision.opted_in else "false"
@@ -244,6 +248,8 @@ def _create(person: Person, number: str) -> Plan:
             create=draft,
             field_writes=tuple(writes),
             join=groups.join,
+            texting=groups.texting,
+            due=person.due,
             history=tuple(history),
             evidence=decision.evidence,
             consent=person.consents(decision, number),
@@ -341,7 +347,9 @@ def _pair(
     """Fields, groups and status of a pair, whether just linked or for long."""
     rules = person.rules
     fields = _fields(person, member)
-    groups = decide_groups(entitled(rules), member.groups, person.known.groups, rules)
+    groups = decide_groups(
+        person.user, member.groups, person.known, person.seen.fresh, rules, person.now
+    )
     states = {field_id: one.state for field_id, one in fields.items()}
     states |= {
         one.field_id: person.known.fields[one.field_id]
@@ -353,6 +361,9 @@ def _pair(
         fields=states,
         consent=decision.state,
         groups=groups.added,
+        waiting_groups=frozenset(),
+        declined_groups=groups.declined,
+        actions=actions_digest(person.user),
         warnings=warnings | decision.warnings,
     )
     new = with_status(new)
@@ -373,6 +384,8 @@ def _pair(
             opt_in_actionkit=decision.to_actionkit,
             join=groups.join,
             leave=groups.leave,
+            texting=groups.texting,
+            due=person.due,
             history=person.history(member, writes, decision, groups),
             conflicts=tuple(one.conflict for one in fields.values() if one.conflict),
             evidence=decision.evidence,

@@ -10,7 +10,7 @@ from typing import Final
 from instep.domain import consent as subscribed
 from instep.domain.consent import CONFIRM, ConsentDecision
 from instep.domain.fields import actionkit_value
-from instep.domain.groups import NO_GROUPS
+from instep.domain.groups import NO_GROUPS, actions_digest, kept_up
 from instep.domain.people import Member, Rival, Side
 from instep.domain.person import (
     Person,
@@ -40,14 +40,14 @@ ERASED: Final = "erased"
 # --- a user who is gone, or merged into another ---
 
 
-def gone(seen: Seen, record: Record, now: datetime) -> Plan:
+def gone(seen: Seen, record: Record, rules: Rules, now: datetime) -> Plan:
     """The user was deleted or merged away: the link ends, and the member leaves every group that
     the sync put it into (U3). Where the primary has taken the link over, nothing of it is touched.
     """
     merged, heir = seen.merged_into, seen.heir
     passed = heir is not None and heir.member_id is not None and heir.member_id == record.member_id
     inside = seen.linked.groups if seen.linked and not passed else frozenset[int]()
-    leave = record.groups & inside
+    leave = record.groups & kept_up(rules) & inside
     new = _merged_away(without_link(record), merged)
     others = {rival.user_id for rival in seen.rivals if rival.number == record.number}
     if merged is not None:
@@ -63,11 +63,11 @@ def gone(seen: Seen, record: Record, now: datetime) -> Plan:
     return finished(record, plan, seen.at, now)
 
 
-def merged_away(seen: Seen, record: Record, primary: int, now: datetime) -> Plan:
+def merged_away(seen: Seen, record: Record, primary: int, rules: Rules, now: datetime) -> Plan:
     """A merge names the user: with a link, all is kept until the primary was looked at and took it
     over, or turned out to have one or to be gone too; then it ends here (U3)."""
     if record.member_id is None or not _may_inherit(seen.heir, seen.linked):
-        return gone(seen, record, now)
+        return gone(seen, record, rules, now)
     waiting = finished(record, Plan(_merged_away(record, primary)), seen.at, now)
     return replace(waiting, look_again=(primary,))
 
@@ -118,6 +118,7 @@ def inherited(person: Person, bequest: Record) -> Plan:
         warnings=frozenset(),
         fields=_inherited_fields(person, bequest),
         groups=bequest.groups & member.groups,
+        declined_groups=bequest.declined_groups,
         consent=replace(undecided(state), predates_phone=predates),
     )
     release = other_number(known, number)
@@ -173,6 +174,7 @@ def member_deleted(person: Person, member_id: int) -> Plan:
         reason_detail="",
         warnings=frozenset(),
         consent=watched.state,
+        actions=actions_digest(person.user),
     )
     again = person.told_of_refusal(watched, number)
     if person.seen.matched or person.seen.recreate:
@@ -180,6 +182,7 @@ def member_deleted(person: Person, member_id: int) -> Plan:
     return person.finished(
         Plan(
             record=new,
+            due=person.due,
             release_member=member_id,
             evidence=watched.evidence,
             consent=person.consents(watched, number),
@@ -212,7 +215,7 @@ def link_ended(person: Person, member: Member) -> Plan:
     )
     if decision.to_strive is False:
         return refusal_first(person, member, decision)
-    leave = known.groups & member.groups
+    leave = known.groups & kept_up(person.rules) & member.groups
     new = replace(
         without_link(known),
         status=Status.PENDING,

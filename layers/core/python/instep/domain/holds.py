@@ -1,4 +1,5 @@
-"""The stop for accidents: which writes of a plan are held until staff look at them (A6).
+"""The stop for accidents, and for texts that nobody meant: which writes of a plan are held until
+staff look at them (A6, P8).
 
 What is not held, so that it gets through whatever else is: filling an empty value, creations,
 opt-ins, an opt-out that the person made by an action of their own or by a text of their own, and
@@ -35,8 +36,10 @@ public: a type that is not here may be held, at most for 24 hours."""
 
 
 class HoldKind(StrEnum):
-    """What is done to a person that an accident may do to many."""
+    """What is done to a person that an accident may do to many; and a backfill into a group whose
+    flow texts whoever joins, which is always held (P8)."""
 
+    GROUP_BACKFILL = "group_backfill"
     OPT_OUTS = "opt_outs"
     CLEARS = "clears"
     OVERWRITES = "overwrites"
@@ -45,14 +48,20 @@ class HoldKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Stake:
-    """A kind of write and the side that is written."""
+    """A kind of write and the side that is written; of a backfill the group, else 0."""
 
     kind: HoldKind
     to: Side
+    group_id: int = 0
 
 
 BY_STAFF: Final = "discarded by staff"
 REMOVALS: Final = Stake(HoldKind.REMOVALS, Side.STRIVE)
+
+
+def backfill_of(group_id: int) -> Stake:
+    """A backfill into a group that carries a flow."""
+    return Stake(HoldKind.GROUP_BACKFILL, Side.STRIVE, group_id)
 
 
 def threshold(linked: int) -> int:
@@ -77,6 +86,14 @@ def at_stake(plan: Plan, seen: Seen, rules: Rules) -> frozenset[Stake]:
     return frozenset(stakes)
 
 
+def backfills(plan: Plan, rules: Rules, held: frozenset[Stake]) -> frozenset[Stake]:
+    """The backfills of a plan into groups with a flow. Whose opt-out is held is not texted, by what
+    they did themselves neither (A6)."""
+    quiet = _opt_out(plan, held) is not None
+    live = frozenset() if quiet else plan.texting.keys()
+    return frozenset(backfill_of(one) for one in plan.join & rules.closed_groups - live)
+
+
 def withhold(plan: Plan, before: Record | None, held: frozenset[Stake]) -> Plan:
     """The plan without these writes: nothing of what they rest on counts as seen, so that deciding
     again comes to the same, and withholding that again changes nothing.
@@ -94,9 +111,13 @@ def withhold(plan: Plan, before: Record | None, held: frozenset[Stake]) -> Plan:
     }
     plan = _without_fields(plan, fields)
     if _opt_out(plan, held) is not None:
-        plan = _undecided(plan, before)
+        plan = replace(_undecided(plan, before), quiet=True)
     if REMOVALS in held:
         plan = _without_removals(plan, plan.record.groups | plan.leave)
+    if waiting := _backfills(held):
+        plan = _without_joins(plan, waiting)
+        record = plan.record
+        plan = replace(plan, record=replace(record, waiting_groups=record.waiting_groups | waiting))
     return _restated(plan, before)
 
 
@@ -120,6 +141,12 @@ def discard(plan: Plan, before: Record | None, discarded: frozenset[Stake]) -> P
         plan = _discarded_opt_out(plan, before, side)
     if REMOVALS in discarded:
         plan = _without_removals(plan, plan.record.groups)
+    if declined := _backfills(discarded):
+        plan = _without_joins(plan, declined)
+        record = plan.record
+        plan = replace(
+            plan, record=replace(record, declined_groups=record.declined_groups | declined)
+        )
     return _restated(plan, before)
 
 
@@ -254,6 +281,22 @@ def _without_removals(plan: Plan, groups: frozenset[int]) -> Plan:
     history = tuple(one for one in plan.history if one.field != "groups" or one.old not in left)
     return replace(
         plan, record=replace(plan.record, groups=groups), leave=frozenset(), history=history
+    )
+
+
+def _backfills(stakes: Iterable[Stake]) -> frozenset[int]:
+    return frozenset(one.group_id for one in stakes if one.kind is HoldKind.GROUP_BACKFILL)
+
+
+def _without_joins(plan: Plan, groups: frozenset[int]) -> Plan:
+    out = {str(one) for one in groups}
+    history = tuple(one for one in plan.history if one.field != "groups" or one.new not in out)
+    return replace(
+        plan,
+        record=replace(plan.record, groups=plan.record.groups - groups),
+        join=plan.join - groups,
+        texting={group: action for group, action in plan.texting.items() if group not in groups},
+        history=history,
     )
 
 

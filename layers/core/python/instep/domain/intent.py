@@ -182,6 +182,7 @@ def _not_created(plan: Plan, now: datetime) -> Record:
         default_region="",
         fields={},
         groups=frozenset(),
+        waiting_groups=frozenset(),
         consent=row_alone(plan.record.consent),
         intent=None,
     )

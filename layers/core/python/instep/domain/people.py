@@ -43,9 +43,31 @@ class Phone:
 
 
 @dataclass(frozen=True, slots=True)
+class Action:
+    """An action that a user took on a page of those asked for. `status` and `page_type` are lower
+    case; `uploaded`: its source is that of an upload. `fields`: every value of each actionfield, in
+    the order of names and of their rows, so that two looks at the same action are equal."""
+
+    action_id: int
+    page_id: int
+    status: str
+    created_at: datetime | None = None
+    page_type: str = ""
+    source: str = ""
+    uploaded: bool = False
+    fields: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether it counts: not one that is incomplete, or was taken for spam (P5)."""
+        return self.status == "complete"
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     """An ActionKit user. `country` is ActionKit's English name; zip/state hold US addresses,
-    postal/region all others (F9). `erased`: ActionKit shows that the person was erased (E1)."""
+    postal/region all others (F9). `actions`: those on synced pages, by id. `erased`: ActionKit
+    shows that the person was erased (E1)."""
 
     user_id: int
     email: str
@@ -60,6 +82,7 @@ class User:
     fields: tuple[FieldRow, ...] = ()
     phones: tuple[Phone, ...] = ()
     usergroups: frozenset[int] = frozenset()
+    actions: tuple[Action, ...] = ()
     erased: bool = False
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from instep.domain import consent as subscribed
+from instep.domain.automations import due
 from instep.domain.consent import ConsentDecision, ConsentLook, OptIn, Reading, read_rows
 from instep.domain.fields import INVALID, REFUSED, REFUSED_BY_STRIVE
 from instep.domain.groups import GroupDecision
@@ -137,6 +138,11 @@ class Person:
         history += left(groups.leave, "not_entitled")
         return tuple(history)
 
+    @property
+    def due(self) -> frozenset[int]:
+        """The actions that rules are to be decided for by this look."""
+        return due(self.user.actions, self.seen.fresh, self.rules)
+
     def finished(self, plan: Plan) -> Plan:
         """The plan with its record's times, as `finished` has it."""
         return finished(self.record, plan, self.seen.at, self.now)
@@ -158,6 +164,8 @@ def without_link(record: Record) -> Record:
         number=None,
         fields={},
         groups=frozenset(),
+        waiting_groups=frozenset(),
+        declined_groups=frozenset(),
     )
 
 

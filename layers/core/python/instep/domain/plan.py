@@ -30,7 +30,8 @@ class Seen:
     `recreate`: staff asked to make a deleted member again (U1). `erase`: the person is to be
     erased (E1). `bequest`: the record of a user who was merged into this one and still has a link;
     unless the record has a link of its own `linked` is then that link's member. `heir`: what is
-    kept of the user whom this one was merged into (U3).
+    kept of the user whom this one was merged into (U3). `fresh`: ids of complete actions that were
+    not looked at with their user before (P7).
     """
 
     at: datetime
@@ -53,6 +54,7 @@ class Seen:
     erase: bool = False
     bequest: Record | None = None
     heir: Record | None = None
+    fresh: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,11 @@ class Plan:
     values for the member, `actionkit` column values and `actionkit_custom` userfields; consent is
     apart in `opt_in_strive` and `opt_in_actionkit`.
     `field_writes` are the same values, field by field, and those of a member to be created.
-    `join`, `leave`: Strive group ids. A plan concerns one member: where a link ends and another is
-    to be made, these are two plans. `consent`: consent records to store, by number, before any
-    effect (a refusal must outlive a crash).
+    `join`, `leave`: Strive group ids; `texting`: of those to join the ones with a flow that a live
+    action gives, with that action; `due`: actions that rules are yet to be decided for; `quiet`: an
+    opt-out of the person is held, so nothing may text them (A6). A plan concerns one member: where
+    a link ends and another is to be made, these are two plans. `consent`: consent records to store,
+    by number, before any effect (a refusal must outlive a crash).
     `look_again`: users to be looked at because of this plan. `take_over`: the user whose link this
     one takes (a merge): its claims may be taken from it. `erase`: all that is kept of the person
     is to be deleted, but the record, the consent of the numbers and what this very plan says (E1).
@@ -110,6 +114,9 @@ class Plan:
     opt_in_actionkit: bool | None = None
     join: frozenset[int] = frozenset()
     leave: frozenset[int] = frozenset()
+    texting: Mapping[int, int] = field(default_factory=dict)
+    due: frozenset[int] = frozenset()
+    quiet: bool = False
     history: tuple[Change, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     evidence: tuple[Evidence, ...] = ()
@@ -120,7 +127,7 @@ class Plan:
 
     @property
     def writes(self) -> bool:
-        """Whether anything is written to either system."""
+        """Whether anything is done to either system, or may be by rules."""
         return bool(
             self.create
             or self.strive
@@ -131,6 +138,7 @@ class Plan:
             or self.opt_in_actionkit is not None
             or self.join
             or self.leave
+            or self.due
         )
 
     @property

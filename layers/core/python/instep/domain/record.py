@@ -194,11 +194,13 @@ class Record:
     """What we keep of one ActionKit user. `version` grows with every write and fences plans.
 
     `number`: the number this user claims. `groups`: groups that the sync itself put the member
-    into. `watermark`: the id of our own last action for this user: an older look is stale.
-    `changed_at`: when that which the record tells was last seen to change: the time of a look, at
-    which the values of `fields` were seen (F5). `default_region`: the account's default region when
-    the link was made (F8). A user who was merged away or erased keeps `member_id` until the link
-    has passed or the member is opted out.
+    into; `waiting_groups`: those that a held backfill is to put them into, `declined_groups`: those
+    whose backfill staff discarded (P8). `actions`: what the user's actions came to when last looked
+    at (`groups.actions_digest`). `watermark`: the id of our own last action for this user: an older
+    look is stale. `changed_at`: when that which the record tells was last seen to change: the time
+    of a look, at which the values of `fields` were seen (F5). `default_region`: the account's
+    default region when the link was made (F8). A user who was merged away or erased keeps
+    `member_id` until the link has passed or the member is opted out.
     """
 
     user_id: int
@@ -220,6 +222,9 @@ class Record:
     fields: Mapping[str, FieldState] = field(default_factory=dict)
     consent: ConsentState = field(default_factory=ConsentState)
     groups: frozenset[int] = frozenset()
+    waiting_groups: frozenset[int] = frozenset()
+    declined_groups: frozenset[int] = frozenset()
+    actions: str = ""
     watermark: int = 0
     changed_at: datetime | None = None
     intent: Intent | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 
 class Option(StrEnum):
@@ -55,13 +56,72 @@ class Mapping:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment in ActionKit: its clock, and the highest id of an action then. What was taken later
+    is after it by both: an import may have an older time, a clock may run back."""
+
+    at: datetime
+    action_id: int
+
+
+class SourceKind(StrEnum):
+    """What a group of the integration can stand for beside the primary one."""
+
+    PAGE = "page"
+    USERGROUP = "usergroup"
+    ACTIONFIELD = "actionfield"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What entitles people to a group: having acted on a page (P2), being in a usergroup (G4),
+    having acted with an actionfield, on one synced page or any, with any value or one (G3).
+
+    `name`: of the group, as it was made; `made_group`: by us. `since`: when staff asked for it:
+    actions taken before are past (P8). `ending`: staff deleted it, and whom the sync put into the
+    group is being taken out again. `backfill`: the run that fills or empties the group."""
+
+    source_id: str
+    kind: SourceKind
+    group_id: int
+    name: str
+    since: Moment
+    page_id: int | None = None
+    usergroup_id: int | None = None
+    actionfield: str | None = None
+    value: str | None = None
+    made_group: bool = True
+    ending: bool = False
+    backfill: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Automation:
+    """A rule (P7): what is done when somebody acts on a page, or on any synced one.
+
+    `since`: when it was made, or switched on last: actions taken before are past for it."""
+
+    rule_id: str
+    since: Moment
+    page_id: int | None = None
+    actionfield: str | None = None
+    value: str | None = None
+    once_per: Literal["person", "action"] = "person"
+    add_to_group: int | None = None
+    publish_event: bool = False
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """Everything staff decided that bears on one person.
 
     `first_activated_at`: a recognised false that somebody set later is a refusal (F11.1).
     `import_page_id`: actions on this page are our own writes. `closed_groups`: groups that carry a
-    flow now; whoever joins one is texted, so nobody joins by a backfill (P8). `refusals_only`: the
+    flow now; whoever joins one is texted, so a backfill into one is held (P8). `refusals_only`: the
     account is paused or being switched off: opt-outs are carried, nothing else is done (A5).
+    `sources` are of synced pages, usergroups and ActionField groups. `live_since`: when the account
+    was switched on or resumed last: actions taken before are not live; None: none is.
     """
 
     mappings: tuple[Mapping, ...]
@@ -75,4 +135,13 @@ class Rules:
     import_page_id: int | None = None
     primary_group: int | None = None
     closed_groups: frozenset[int] = frozenset()
+    sources: tuple[Source, ...] = ()
+    automations: tuple[Automation, ...] = ()
+    live_since: Moment | None = None
     refusals_only: bool = False
+
+    @property
+    def pages(self) -> tuple[int, ...]:
+        """The synced pages, in order."""
+        synced = (one.page_id for one in self.sources if one.kind is SourceKind.PAGE)
+        return tuple(sorted(one for one in synced if one is not None))
