@@ -36,8 +36,8 @@ def _idle_lines(cycles: Cycles) -> list[Line]:
     of_pace = writes.pop("pace", 0)
     hour = sum((_written(one) for one in cycles.quiet), Counter[str]())
     return [
-        Line("idle account: statements to ActionKit", usual.actionkit.total(), most=3),
-        Line("idle account: requests to Strive", usual.strive.total(), most=9),
+        Line("idle account: statements to ActionKit", usual.actionkit.total(), most=5),
+        Line("idle account: requests to Strive", usual.strive.total(), most=10),
         Line("idle account: reads of tables and indexes", _read(usual)),
         Line("idle account: table writes of the pace", of_pace),
         Line("idle account: other table writes", sum(writes.values()), most=0),

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from bench.counted import CountedFunctions, CountedStore, Use
 from instep.adapters.clients import Clients, LiveProbe
-from instep.adapters.memory import MemorySecrets
+from instep.adapters.memory import MemoryEvents, MemorySecrets
 from instep.domain.account import Phase
 from instep.domain.decide import decide
 from instep.domain.plan import Plan, Seen
@@ -139,6 +139,7 @@ class Sync:
             groups=tables["groups"],
             live=self.lanes["live"],
             bulk=self.lanes["bulk"],
+            events=MemoryEvents(),
             secrets=secrets,
             machines=self.machines,
             clock=clock,

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from instep.adapters.clients import Clients, LiveProbe
 from instep.adapters.dynamo import DynamoStore
+from instep.adapters.events import EventBridgeEvents
 from instep.adapters.machines import StepFunctionsMachines
 from instep.adapters.secrets import SecretsManagerSecrets
 from instep.adapters.sqs import SqsQueue
@@ -46,6 +47,7 @@ class Environment(BaseModel):
     history_days: int = 400
     consent_years: int = 5
     api_url: str = ""
+    event_bus_name: str = ""
 
 
 def environment(variables: Mapping[str, str]) -> Environment:
@@ -79,9 +81,11 @@ def world() -> World:
 
 
 def build_world(env: Environment) -> World:
-    """The real ports. Clients of AWS try again by themselves, with standard waits."""
+    """The real ports. Clients of AWS try again by themselves, with standard waits; but not that of
+    the event bus, on which nothing may come twice."""
     session = boto3.session.Session()
     config = Config(retries={"mode": "standard", "max_attempts": 5}, read_timeout=15)
+    once = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=10)
     dynamodb = session.client("dynamodb", config=config)
     sqs = session.client("sqs", config=config)
     secrets = SecretsManagerSecrets(session.client("secretsmanager", config=config))
@@ -105,6 +109,7 @@ def build_world(env: Environment) -> World:
         groups=DynamoStore(dynamodb, env.groups_table),
         live=SqsQueue(sqs, env.live_queue_url),
         bulk=SqsQueue(sqs, env.bulk_queue_url),
+        events=EventBridgeEvents(session.client("events", config=once), env.event_bus_name),
         secrets=secrets,
         machines=StepFunctionsMachines(
             session.client("stepfunctions", config=config),

@@ -16,7 +16,10 @@ from typing import Final
 from instep.domain.account import Account, Phase
 from instep.domain.pace import Lane
 from instep.use_cases import holds, newcomers
+from instep.use_cases.accounts import change_account
+from instep.use_cases.backfill import find_concerned, finish_backfill, resume_backfills
 from instep.use_cases.broken import check_mappings
+from instep.use_cases.catalogue import refresh_catalogue
 from instep.use_cases.changes import Finder, Page
 from instep.use_cases.cursors import Cursors, read_cursors, store_cursors
 from instep.use_cases.errors import (
@@ -25,6 +28,7 @@ from instep.use_cases.errors import (
     SideError,
     Unauthorised,
 )
+from instep.use_cases.granted import moment_of
 from instep.use_cases.initial_sync import finish as finish_initial_sync
 from instep.use_cases.initial_sync import start_initial_sync
 from instep.use_cases.off_switch import stop_for_credentials
@@ -39,6 +43,7 @@ from instep.use_cases.runs import (
     store_run,
     with_batches,
 )
+from instep.use_cases.sources import keep_groups
 from instep.use_cases.stored import run_key
 from instep.use_cases.windows import (
     Step,
@@ -98,6 +103,10 @@ def _check(world: World, account: Account) -> Checked:
         newcomers.retry_due(world, account)
     if not account.import_page:  # The initial sync has yet to begin.
         return Checked("resumed" if resumed else "idle")
+    if account.active:
+        account = _with_live_since(world, account)
+        keep_groups(world, account)
+        refresh_catalogue(world, account)
     finder = Finder(world, account)
     before = read_cursors(world, account.account_id)
     cursors = finder.begun(before)
@@ -125,6 +134,18 @@ def _check(world: World, account: Account) -> Checked:
         return Checked("resumed" if resumed else "idle")
     started = _start(world, account, refused, run)
     return Checked("started" if started else "skipped", len(refused.user_ids))
+
+
+def _with_live_since(world: World, account: Account) -> Account:
+    """From when on actions are live, of an account that went on by itself (A5)."""
+    if account.live_since is not None:
+        return account
+    moment = moment_of(world, account, world.actionkit(account, Lane.LIVE))
+    return change_account(
+        world,
+        account.account_id,
+        lambda one: replace(one, live_since=moment) if one.live_since is None else one,
+    )[1]
 
 
 def _with_fields_checked(world: World, account: Account, page: Page) -> Page:
@@ -190,7 +211,7 @@ def _resume(world: World, account: Account) -> bool:
         if run is not None and expired(world, run):
             go_on(world, account_id, run_id)
             resumed = True
-    return resumed
+    return resume_backfills(world, account) or resumed
 
 
 # --- steps ---
@@ -206,6 +227,8 @@ def find(world: World, account: Account, run_id: str) -> Step:
         return Step("all_queued", wait_seconds(world, account, run))
     if run.kind == "relook":
         return find_recorded(world, account, run)
+    if run.kind == "backfill":
+        return find_concerned(world, account, run)
     return _find_changed(world, account, run)
 
 
@@ -255,6 +278,9 @@ def _queue(world: World, account: Account, run_id: str, user_ids: Sequence[int])
 
 def finish(world: World, account: Account, run_id: str) -> Step:
     """The run has ended."""
+    run = find_run(world, account.account_id, run_id)
+    if run.kind == "backfill":
+        return finish_backfill(world, account, run)
     finished(world, account, run_id)
     return Step("finished")
 

@@ -9,6 +9,7 @@ from instep.domain.account import PRIMARY_GROUP_NAME, Account, Phase
 from instep.use_cases import leaving
 from instep.use_cases.accounts import audit, change_account, load_account
 from instep.use_cases.errors import StateError
+from instep.use_cases.granted import moment_of
 from instep.use_cases.initial_sync import start_initial_sync
 from instep.use_cases.off_switch import follow_account
 from instep.use_cases.ports import ActionKit, Strive
@@ -48,6 +49,7 @@ def switch_on(world: World, account_id: str, who: str, given: Confirmation) -> A
         _refuse_unknown_userfield(account, actionkit)
         if not given.adopt_primary_group:
             _refuse_taken_name(account, strive)
+        moment = moment_of(world, account, actionkit)
     now = world.clock.now()
 
     def on(one: Account) -> Account:
@@ -65,6 +67,7 @@ def switch_on(world: World, account_id: str, who: str, given: Confirmation) -> A
             confirmed_by=who,
             confirmed_at=now,
             adopt_primary_group=given.adopt_primary_group,
+            live_since=moment,
         )
 
     _, new = change_account(world, account_id, on)
@@ -132,14 +135,18 @@ def pause(world: World, account_id: str, who: str) -> Account:
 
 
 def resume(world: World, account_id: str, who: str) -> Account:
-    """Goes on after a pause, also with an initial sync. Raises StateError `not_active`,
-    `stopped_credentials`."""
+    """Goes on after a pause, also with an initial sync; what was done meanwhile is not live. Raises
+    StateError `not_active`, `stopped_credentials`."""
+    account = load_account(world, account_id)
+    _refuse_off(account)
+    with asked_by_staff(world, account) as (actionkit, _):
+        moment = moment_of(world, account, actionkit)
 
     def resumed(one: Account) -> Account:
         _refuse_off(one)
         if one.phase is not Phase.PAUSED:
             return one
-        return replace(one, phase=_running_phase(one), epoch=one.epoch + 1)
+        return replace(one, phase=_running_phase(one), epoch=one.epoch + 1, live_since=moment)
 
     return _switch(world, account_id, who, resumed)
 

@@ -35,6 +35,7 @@ from instep.use_cases.cursors import (
     Mark,
     read_cursors,
 )
+from instep.use_cases.feed_of_actions import FoundActions, find_changed, find_new
 from instep.use_cases.ports import BUCKET, ActionKit, Changed, Feed, Item, Place, Strive, Sum
 from instep.use_cases.records import People
 from instep.use_cases.runs import find_or_none
@@ -79,7 +80,8 @@ DAY: Final = timedelta(days=1)
 class Page:
     """Who was found. What is noted of it is to be stored once all of them are on the queue.
     `joined`: members whom somebody put into the primary group; `changed`: members without a user
-    who changed (U5). `ended`: the sources where there is nothing more to be found now."""
+    who changed (U5). `notes`: what actions come to. `ended`: the sources where there is nothing
+    more to be found now."""
 
     cursors: Cursors
     user_ids: tuple[int, ...] = ()
@@ -87,6 +89,7 @@ class Page:
     changed: tuple[int, ...] = ()
     buckets: tuple[Bucket, ...] = ()
     sums: tuple[Item, ...] = ()
+    notes: tuple[Item, ...] = ()
     ended: frozenset[str] = frozenset()
 
     @property
@@ -100,6 +103,8 @@ class Page:
         stored = [one.store(world, account_id) for one in self.buckets]
         if self.sums and all(stored):
             world.users.put_many(self.sums)
+        if self.notes:
+            world.groups.put_many(self.notes)
 
 
 @dataclass(slots=True)
@@ -112,6 +117,7 @@ class _Finding:
     newcomers: set[int] = field(default_factory=set)
     buckets: list[Bucket] = field(default_factory=list)
     sums: list[Item] = field(default_factory=list)
+    notes: list[Item] = field(default_factory=list)
     more: bool = False
     """Whether the source that was read last has more."""
 
@@ -228,6 +234,7 @@ class Finder:
             tuple(sorted(finding.newcomers)),
             tuple(finding.buckets),
             tuple(finding.sums),
+            tuple(finding.notes),
             frozenset(done),
         )
 
@@ -247,12 +254,37 @@ class Finder:
             if by == "times":
                 sources.append((USERS, partial(self._by_time, compared=False)))
         sources += [(feed, partial(self._in_strive, feed=feed)) for feed in STRIVE_FEEDS]
+        sources.append(("actions", self._new_actions))
+        if by == "checksums":
+            sources.append(("changed_actions", self._changed_actions))
         return [*sources, ("missing", self._missing_members)]
 
     def _scanned(self, user_ids: Iterable[int]) -> Iterable[int]:
         """Without those whom the initial sync has yet to come to."""
         upto = self._upto
         return user_ids if upto is None else [one for one in user_ids if one <= upto]
+
+    # --- actions ---
+
+    def _new_actions(self, finding: _Finding) -> None:
+        """Those above the highest id that was seen 40 minutes ago (P5)."""
+        with self._rows(PAGE) as limit:
+            found = find_new(
+                self._world, self._account, self._actionkit, finding.cursors.actions, limit
+            )
+        self._take(finding, found)
+
+    def _changed_actions(self, finding: _Finding) -> None:
+        """Those whose status or fields changed, and those that were deleted: by sums (P5)."""
+        found = find_changed(self._world, self._account, self._actionkit, finding.cursors.actions)
+        finding.notes += found.notes
+        self._take(finding, found)
+
+    @staticmethod
+    def _take(finding: _Finding, found: FoundActions) -> None:
+        finding.user_ids |= found.user_ids
+        finding.more = found.more
+        finding.cursors = replace(finding.cursors, actions=found.cursor)
 
     # --- ActionKit ---
 

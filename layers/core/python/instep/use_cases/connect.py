@@ -222,6 +222,8 @@ def _connected(account: Account, made: Connection, same: Same) -> Account:
         account = replace(account, initial_sync_run="", initial_sync_done=False)
     if account.phase is Phase.STOPPED_CREDENTIALS or account.active:
         phase = Phase.SYNCING if account.initial_sync_done else Phase.INITIAL_SYNC
+        if account.phase is Phase.STOPPED_CREDENTIALS:
+            account = replace(account, live_since=None)  # From the next tick on.
         account = replace(account, phase=phase)
     return account
 

@@ -68,18 +68,51 @@ class FeedCursor:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionCursor:
+    """The feed of actions, which is read by id (P5). `marks`: (id, when), oldest first: the highest
+    id that was seen at a reading. What appears late below the highest is found by reading again
+    from the one of 40 minutes ago. `walked`: up to where the present reading has come, 0 between
+    readings. `page`: the last one whose turn it was in the slower second look."""
+
+    marks: tuple[tuple[int, datetime], ...] = ()
+    walked: int = 0
+    page: int = 0
+
+    @property
+    def highest(self) -> int:
+        """The highest id seen so far."""
+        return self.marks[-1][0] if self.marks else 0
+
+    def horizon(self, now: datetime) -> int:
+        """The id above which actions are read again."""
+        past = [action_id for action_id, at in self.marks if now - at >= LATE]
+        return past[-1] if past else (self.marks[0][0] if self.marks else 0)
+
+    def seen(self, action_id: int, now: datetime) -> ActionCursor:
+        """After a reading up to this id, without marks that no horizon needs."""
+        marks = self.marks
+        if not marks or action_id > marks[-1][0]:
+            marks = (*marks, (action_id, now))
+        past = [one for one in marks if now - one[1] >= LATE]
+        return replace(self, marks=marks[max(0, len(past) - 1) :])
+
+
+@dataclass(frozen=True, slots=True)
 class Cursors:
     """All feeds of an account. `run_id`: the scheduled sync that finds or found changes last;
-    `relook_run`: that which looks at recorded users again. `buckets`: how many buckets there may
-    be; `bucket`: the next one of a long list to be compared; `users`: how many there were at
-    `counted_at`. `turn`: up to whom users were looked at in turn. `members`, `member_id`: how many
-    members there were and the highest id; `missing_after`: how far missing members were looked
-    for."""
+    `relook_run`: that which looks at recorded users again; `backfills`: those that wait for their
+    turn, the first of which has it. `actions`: the feed of actions. `buckets`: how many buckets
+    there may be; `bucket`: the next one of a long list to be compared; `users`: how many there were
+    at `counted_at`. `turn`: up to whom users were looked at in turn. `members`, `member_id`: how
+    many members there were and the highest id; `missing_after`: how far missing members were
+    looked for."""
 
     version: int = 0
     feeds: Mapping[str, FeedCursor] = field(default_factory=dict)
     run_id: str = ""
     relook_run: str = ""
+    backfills: tuple[str, ...] = ()
+    actions: ActionCursor = field(default_factory=ActionCursor)
     buckets: int = 0
     bucket: int = 0
     users: int = 0

@@ -26,6 +26,7 @@ from instep.domain.record import (
     Warning,  # noqa: A004
 )
 from instep.use_cases.accounts import audit, find_account, load_account
+from instep.use_cases.actions import forget_actions
 from instep.use_cases.errors import ConfigurationError, StateError
 from instep.use_cases.exclusive import held_campaign, release_campaign, release_opt_in_field
 from instep.use_cases.holds import forget_held
@@ -181,6 +182,7 @@ def forget(world: World, account_id: str, user_id: int, before: Record | None = 
     for warning in Warning:
         world.users.delete(account_id, marker_key(warning, user_id))
     forget_held(world, account_id, user_id)
+    forget_actions(world, account_id, user_id)
     members = _members(before) if before is not None else []
     email = before.email if before is not None else ""
     forget_newcomers(world, account_id, user_id, members, email)

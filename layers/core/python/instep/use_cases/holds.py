@@ -30,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final, Literal
 
 from pydantic import TypeAdapter
@@ -42,7 +43,7 @@ from instep.use_cases.accounts import audit, find_account, load_account
 from instep.use_cases.errors import NotFoundError, StateError
 from instep.use_cases.ports import NEW, Item
 from instep.use_cases.stored import dumped, held_key, held_prefix, hold_key, loaded, stamp, walk
-from instep.use_cases.work import BATCH, DISCARDED, RELEASED, Work, batches_of
+from instep.use_cases.work import BACKFILL, BATCH, DISCARDED, RELEASED, Work, batches_of
 from instep.use_cases.world import World
 
 CYCLE_SECONDS: Final = 600
@@ -101,11 +102,12 @@ class Hold:
     queued_upto: int = 0
     pushed_at: datetime | None = None
     epoch: int = 0
+    group_id: int = 0
 
     @property
     def stake(self) -> Stake:
         """What is held."""
-        return Stake(self.kind, self.to)
+        return Stake(self.kind, self.to, self.group_id)
 
     @property
     def direction(self) -> str:
@@ -156,7 +158,7 @@ def direction(to: Side) -> str:
 
 def open_stakes(world: World, account_id: str) -> frozenset[Stake]:
     """What is held now."""
-    return frozenset(_open(world, account_id))
+    return frozenset(open_holds(world, account_id))
 
 
 def count(
@@ -165,7 +167,7 @@ def count(
     """Adds people to the counts of the present cycle, before anything is written to them: every
     stake that is held by then. `cause` is that of the look. To be called for work whose cause
     counts, where anybody has a stake."""
-    held = set(_open(world, account_id))
+    held = set(open_holds(world, account_id))
     at_stake: dict[Stake, set[int]] = {}
     for user_id, stakes in people.items():
         for stake in stakes - held:
@@ -174,6 +176,15 @@ def count(
         if _passes(world, account_id, stake, user_ids, cause):
             held.add(stake)
     return frozenset(held)
+
+
+def open_backfills(world: World, account_id: str, stakes: Collection[Stake], cause: str) -> None:
+    """Opens the holds of backfills into groups that text, where they are not open yet (P8)."""
+    for stake in sorted(set(stakes) - open_holds(world, account_id).keys() if stakes else ()):
+        while not _opened(
+            world, account_id, stake, _counter(world, account_id, stake).serial, cause
+        ):
+            pass
 
 
 def _passes(world: World, account_id: str, stake: Stake, user_ids: set[int], cause: str) -> bool:
@@ -212,9 +223,18 @@ def _with_linked(world: World, account_id: str, counter: Counter) -> Counter:
 def _opened(world: World, account_id: str, stake: Stake, serial: int, cause: str) -> bool:
     """Opens the stake's hold. False: that one was decided already, and the count begins anew."""
     now = world.clock.now()
-    made = Hold(_hold_id(stake, serial), stake.kind, stake.to, serial, cause, now)
+    made = Hold(
+        _hold_id(stake, serial),
+        stake.kind,
+        stake.to,
+        serial,
+        cause,
+        now,
+        group_id=stake.group_id,
+    )
     if world.users.put(_hold_item(account_id, made), expect=NEW):
-        world.watch.alarm("an accident was stopped", account_id=account_id, hold=made.hold_id)
+        if not stake.group_id:
+            world.watch.alarm("an accident was stopped", account_id=account_id, hold=made.hold_id)
         return True
     found = _find(world, account_id, made.hold_id)
     if found is not None and found.state == "open":
@@ -246,7 +266,7 @@ def join(world: World, account_id: str, people: Mapping[int, Held]) -> frozenset
     """Puts people whose writes were withheld into the holds of their stakes; the same again changes
     nothing. Those named in the answer are not held, since a hold was decided meanwhile: they are to
     be looked at again."""
-    found = _open(world, account_id)
+    found = open_holds(world, account_id)
     entries = [
         _entry(account_id, found[stake].hold_id, user_id, held)
         for user_id, held in people.items()
@@ -255,7 +275,7 @@ def join(world: World, account_id: str, people: Mapping[int, Held]) -> frozenset
     ]
     if entries:
         world.users.put_many(entries)
-    now_open = {hold.hold_id for hold in _open(world, account_id).values()}
+    now_open = {hold.hold_id for hold in open_holds(world, account_id).values()}
     return frozenset(
         user_id
         for user_id, held in people.items()
@@ -272,7 +292,7 @@ def leave(
     """Takes people out of open holds of which their plans no longer have the stake; `people` maps
     everybody who was looked at to the stakes of their plan, `kinds` are those that the look bears
     on. To be called while a hold is open."""
-    for stake, hold in _open(world, account_id).items():
+    for stake, hold in open_holds(world, account_id).items():
         if stake.kind not in kinds:
             continue
         gone = [user_id for user_id, stakes in people.items() if stake not in stakes]
@@ -344,7 +364,7 @@ def list_holds(
 ) -> tuple[list[ShownHold], str | None]:
     """Open holds, by id, and where to go on."""
     load_account(world, account_id)
-    holds = sorted(_open(world, account_id).values(), key=lambda one: one.hold_id)
+    holds = sorted(open_holds(world, account_id).values(), key=lambda one: one.hold_id)
     rest = [one for one in holds if after is None or one.hold_id > after]
     shown = [_shown(world, account_id, one) for one in rest[:limit]]
     return shown, shown[-1].hold.hold_id if len(rest) > limit else None
@@ -447,6 +467,15 @@ def queue_held(world: World, work: Work) -> str:
     return "done"
 
 
+def queue_waiting(world: World, account: Account, hold: Hold) -> None:
+    """Has people of an open hold looked at for whom there is nothing to wait for any more: those
+    who are still there at the next tick come again."""
+    entries = islice(_entries(world, account.account_id, hold.hold_id), BATCHES_AT_ONCE * BATCH)
+    for ids in batches_of([_user_of(one) for one in entries]):
+        work = Work(account.account_id, account.epoch, ids, BACKFILL)
+        world.bulk.send([work.body()], account.account_id)
+
+
 def _push(world: World, account: Account, hold: Hold, delay_seconds: int) -> None:
     prefix = RELEASED if hold.state == "released" else DISCARDED
     cause = f"{prefix}/{hold.kind.value}/{hold.direction}"
@@ -496,7 +525,8 @@ def _holds(world: World, account_id: str) -> list[Hold]:
     return [loaded(HOLD, item) for item in items]
 
 
-def _open(world: World, account_id: str) -> dict[Stake, Hold]:
+def open_holds(world: World, account_id: str) -> dict[Stake, Hold]:
+    """The holds that wait for staff, by what they hold."""
     return {one.stake: one for one in _holds(world, account_id) if one.state == "open"}
 
 
@@ -510,7 +540,8 @@ def _hold_id(stake: Stake, serial: int) -> str:
 
 
 def _stake_text(stake: Stake) -> str:
-    return f"{stake.kind.value}-{direction(stake.to)}"
+    group = f"-{stake.group_id}" if stake.group_id else ""
+    return f"{stake.kind.value}-{direction(stake.to)}{group}"
 
 
 def _hold_item(account_id: str, hold: Hold) -> Item:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from instep.domain.account import Account
 from instep.domain.decide import eligible
+from instep.domain.groups import actions_digest
 from instep.domain.intent import sync_ids
 from instep.domain.pace import Lane
 from instep.domain.people import Member, Rival, Side
@@ -18,6 +19,8 @@ from instep.domain.plan import Seen
 from instep.domain.record import NumberConsent, Record, Status
 from instep.domain.rules import Kind, Option
 from instep.use_cases.accounts import change_account
+from instep.use_cases.actions import undecided
+from instep.use_cases.choices import rules_of
 from instep.use_cases.errors import Rejected
 from instep.use_cases.pacing import HTTP_LEASE_SECONDS, Grant, Pacer
 from instep.use_cases.ports import ActionKit, ActionKitLook, Gone, Strive
@@ -58,7 +61,7 @@ class Looking:
         self.pacer: Pacer = world.pacer(account, lane)
         self.actionkit: ActionKit = world.actionkit(account, lane)
         self.strive: Strive = world.strive(account)
-        self.rules = account.rules()
+        self.rules = rules_of(world, account)
         self._at = world.clock.now()
         self.grant = Grant("", 0)
         self.seen: dict[int, Seen] = {}
@@ -169,7 +172,9 @@ class Looking:
             )
         ]
         try:
-            return self.actionkit.look(user_ids, names, marks, max_sharers, unclaimed)
+            return self.actionkit.look(
+                user_ids, names, marks, max_sharers, unclaimed, self.rules.pages
+            )
         except Rejected:
             if len(self._work.user_ids) == 1:
                 raise
@@ -290,7 +295,23 @@ class Looking:
                 erase=self._work.cause == ERASE,
                 bequest=bequests.get(user_id),
             )
-        return self._with_endings(seen, gone)
+        return self._with_endings(self._with_fresh(seen, records), gone)
+
+    def _with_fresh(self, seen: dict[int, Seen], records: Mapping[int, Record]) -> dict[int, Seen]:
+        """With the actions that were not looked at with their users before; asked only of users of
+        whose actions anything changed (P7)."""
+        changed = {
+            user_id: one.user.actions
+            for user_id, one in seen.items()
+            if one.user is not None
+            and actions_digest(one.user) != (records[user_id].actions if user_id in records else "")
+        }
+        actions = [action for some in changed.values() for action in some]
+        fresh = undecided(self._world, self._account.account_id, actions)
+        for user_id, some in changed.items():
+            mine = fresh & {action.action_id for action in some}
+            seen[user_id] = replace(seen[user_id], fresh=mine)
+        return seen
 
     def _numbers(
         self, records: Mapping[int, Record], look: ActionKitLook
@@ -395,20 +416,30 @@ class Looking:
             and record.intent is None
         )
 
+    def _is_left(self, number: str) -> bool:
+        """Whether the claim of somebody who is linked by another number was left by a worker that
+        died before it gave it up: not one that is being made just now."""
+        lifetime = timedelta(seconds=self._world.limits.worker_seconds)
+        return self._people.is_old_claim(number, self._world.clock.now() - lifetime)
+
     def _lost_holders(
         self,
         holders: Mapping[str, int],
         records: Mapping[int, Record],
         shown: Mapping[str, list[Rival]],
     ) -> set[str]:
-        """Numbers whose holder has no link, no plan under way, and was seen ineligible or no
-        longer with the number: such a claim may be taken over (U2)."""
+        """Numbers whose holder is not linked by them, has no plan under way, and was seen
+        ineligible or no longer with the number: such a claim may be taken over (U2)."""
         known = self._with_those_of(holders.values(), records)
         now = self._world.clock.now()
         lost = set()
         for number, holder in holders.items():
             record = known.get(holder)
-            linked = record is not None and record.member_id is not None
+            linked = (
+                record is not None
+                and record.member_id is not None
+                and (record.number == number or not self._is_left(number))
+            )
             planned = record is not None and record.intent and record.intent.expires_at > now
             entitled = any(
                 rival.user_id == holder and rival.eligible for rival in shown.get(number, ())

@@ -31,7 +31,7 @@ def record_item(account_id: str, record: Record) -> Item:
     """The record as stored. It has its place in the indexes from its first status on: so an intent
     for somebody new writes no index."""
     item = dumped(RECORD, record)
-    for name in ("warnings", "groups"):
+    for name in ("warnings", "groups", "waiting_groups", "declined_groups"):
         if name in item:
             item[name] = sorted(item[name])
     item |= {"account_id": account_id, "item": user_key(record.user_id), "version": record.version}
@@ -61,7 +61,10 @@ class People:
         expect = NEW if over is None else {"version": over.version}
         if stored.warnings:
             self._store.put_many(marker_items(self._account_id, stored))
-        if not self._store.put(record_item(self._account_id, stored), expect=expect):
+        item = record_item(self._account_id, stored)
+        put = self._store.put(item, expect=expect)
+        # Perhaps the first try was answered into the void, and met itself when made again.
+        if not put and self._store.get(self._account_id, item["item"]) != item:
             return None
         for warning in over.warnings - stored.warnings if over else ():
             self._store.delete(self._account_id, marker_key(warning, stored.user_id))
@@ -85,6 +88,11 @@ class People:
         """Claims the number, if its holder is still the one that was seen."""
         return self._claim(number_key(number), user_id, holder)
 
+    def is_old_claim(self, number: str, before: datetime) -> bool:
+        """Whether the claim on a number was made before then."""
+        item = self._store.get(self._account_id, number_key(number))
+        return item is not None and str(item.get("at", "")) < stamp(before)
+
     def claim_member(self, member_id: int, user_id: int, holder: int | None) -> bool:
         """Claims the member, if its holder is still the one that was seen."""
         return self._claim(member_key(member_id), user_id, holder)
@@ -98,9 +106,12 @@ class People:
         self._store.delete(self._account_id, member_key(member_id), expect={"user_id": user_id})
 
     def _claim(self, key: str, user_id: int, holder: int | None) -> bool:
-        if holder == user_id:
-            return True
-        item = {"account_id": self._account_id, "item": key, "user_id": user_id}
+        item = {
+            "account_id": self._account_id,
+            "item": key,
+            "user_id": user_id,
+            "at": stamp(self._world.clock.now()),
+        }
         if self._store.put(item, expect=NEW if holder is None else {"user_id": holder}):
             return True
         # Perhaps the first try was answered into the void, and met itself when made again.

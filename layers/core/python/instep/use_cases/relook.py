@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from instep.domain.account import Account
 from instep.domain.record import Record, Status
+from instep.use_cases.backfill import resume_backfills
 from instep.use_cases.cursors import read_cursors, store_cursors
 from instep.use_cases.runs import (
     Run,
@@ -68,6 +69,7 @@ def resume_runs(world: World, account: Account) -> None:
         run = find_or_none(world, account.account_id, run_id)
         if run is not None and run.state != "succeeded":
             go_on(world, account.account_id, run_id)
+    resume_backfills(world, account, anew=True)
 
 
 def _concerned(record: Record, scope: str) -> bool:

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from instep.domain.account import Account
 from instep.domain.record import Status
+from instep.domain.rules import Source
 from instep.use_cases.errors import NotFoundError
 from instep.use_cases.ports import NEW
 from instep.use_cases.records import counted
@@ -48,7 +49,8 @@ class Run:
     """One execution's work. `cursor`: ids up to here are done or open. `sending`: the last window
     is perhaps not wholly on the queue. `marks`: (seconds since 1970, scanned) of late. `batches`:
     how many batches of ids there were. `scope`: of a look at recorded users again, whom.
-    `skipped`: ticks that found this run still at work."""
+    `skipped`: ticks that found this run still at work. `source`: of a backfill, what it is
+    of; `expected`: how many users that will be."""
 
     run_id: str
     kind: str
@@ -72,6 +74,8 @@ class Run:
     batches: int = 0
     scope: str = ""
     skipped: int = 0
+    source: Source | None = None
+    expected: int = 0
 
     @property
     def open_users(self) -> int:

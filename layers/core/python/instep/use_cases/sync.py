@@ -33,6 +33,7 @@ from instep.domain.record import Intent, Record, Status
 from instep.domain.rules import Kind
 from instep.use_cases import erasure, newcomers
 from instep.use_cases.accounts import find_account
+from instep.use_cases.actions import note_actions
 from instep.use_cases.brake import Brake, Decided
 from instep.use_cases.broken import check_mappings
 from instep.use_cases.confirming import CONFIRM, await_answers
@@ -45,6 +46,7 @@ from instep.use_cases.errors import (
     Unauthorised,
     Unavailable,
 )
+from instep.use_cases.firing import Firing, Happened, PendingError
 from instep.use_cases.looking import TURN_SECONDS, Looking
 from instep.use_cases.off_switch import stop_for_credentials
 from instep.use_cases.pacing import Grant, Pacer
@@ -153,6 +155,8 @@ class Batch:
         self._confirm: list[int] = []
         self._brake = Brake(world, account, work)
         self._changes: Counter[str] = Counter()
+        self._pending: set[int] = set()
+        """Users of whose actions it is not known yet what they set off."""
 
     def run(self) -> None:
         """Raises NotAdmitted, AccountStopped, Unauthorised, Busy or Unavailable if nothing was
@@ -163,6 +167,8 @@ class Batch:
             return
         self._rules, self._again = self._looking.rules, self._looking.again
         self._actionkit, self._strive = self._looking.actionkit, self._looking.strive
+        account_id = self._account.account_id
+        self._firing = Firing(self._world, account_id, self._rules, self._strive)
         grant = self._looking.grant
         try:
             applying = self._decide_all()
@@ -328,6 +334,8 @@ class Batch:
             self._guarded(one, applying, self._change_member)
         for one in list(applying):
             self._guarded(one, applying, self._change_groups)
+        for one in list(applying):
+            self._guarded(one, applying, self._fire)
 
     def _guarded(
         self,
@@ -449,11 +457,48 @@ class Batch:
         if one.member is None:
             return
         for group_id in sorted(one.plan.join):
-            if self._regroup(self._strive.join, group_id, one):
+            join = self._text_once if group_id in one.plan.texting else self._join
+            if join(group_id, one):
                 one.done = replace(one.done, joined=one.done.joined | {group_id})
         for group_id in sorted(one.plan.leave):
             if self._regroup(self._strive.leave, group_id, one):
                 one.done = replace(one.done, left=one.done.left | {group_id})
+
+    def _join(self, group_id: int, one: Applying) -> bool:
+        return self._regroup(self._strive.join, group_id, one)
+
+    def _text_once(self, group_id: int, one: Applying) -> bool:
+        """A live action takes its user into a group that texts: at most once (P8)."""
+        member_id = one.member.member_id if one.member else 0
+        action_id = one.plan.texting[group_id]
+        try:
+            return self._firing.join_once(group_id, action_id, member_id)
+        except PendingError as pending:
+            self._pend(one, pending)
+            return False
+
+    def _fire(self, one: Applying, _: list[Applying]) -> None:
+        """What the user's actions set off by rules (P7)."""
+        plan, user = one.plan, one.seen.user
+        if not plan.due or user is None:
+            return
+        record, member = plan.record, one.member
+        if plan.create is not None:
+            made = None if one.done.create_refused else one.done.member
+            record = replace(record, member_id=made.member_id if made else None)
+        who = Happened(
+            one.user_id, record, member if record.member_id is not None else None, plan.quiet
+        )
+        try:
+            self._firing.fire(who, [each for each in user.actions if each.action_id in plan.due])
+        except PendingError as pending:
+            self._pend(one, pending)
+
+    def _pend(self, one: Applying, pending: PendingError) -> None:
+        """The user is looked at again, when it can be known what somebody else did."""
+        self._pending.add(one.user_id)
+        wait_seconds = (pending.at - self._world.clock.now()).total_seconds()
+        self._looking.look_again(one.user_id, max(1, wait_seconds + 1))
 
     def _regroup(self, change: Callable[[int, int], None], group_id: int, one: Applying) -> bool:
         member_id = one.member.member_id if one.member else 0
@@ -547,8 +592,11 @@ class Batch:
         for one in applying:
             self._keep_entries(one)
         self._store_entries()
+        self._note_actions(applying)
         for one in applying:
             record = settle(one.plan, one.done, now) if one.plan.writes else one.plan.record
+            if one.user_id in self._pending:
+                record = replace(record, actions=one.known.actions if one.known else "")
             stored = self._people.store(record, one.over)
             if stored is None:
                 self._lost(one.user_id)
@@ -569,6 +617,18 @@ class Batch:
             self._settled(stored, acted=bool(one.done.actions))
             if one.done.refusal_restored:
                 self._looking.look_again(one.user_id, 1)
+
+    def _note_actions(self, applying: list[Applying]) -> None:
+        """Notes the actions that were decided with their users, before the records that say so."""
+        noted = {
+            one.user_id: one.seen
+            for one in applying
+            if one.user_id not in self._pending
+            and one.plan.record.actions != (one.known.actions if one.known else "")
+        }
+        before = [one.user_id for one in applying if one.known is not None and one.known.actions]
+        if noted:
+            note_actions(self._world, self._account.account_id, noted, before)
 
     def _counted(self, before: Record | None, stored: Record) -> None:
         """How many users have each status, once the initial sync has counted them (A4)."""

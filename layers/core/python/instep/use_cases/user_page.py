@@ -10,9 +10,11 @@ from typing import Any
 from instep.domain.record import Base, Record, Status
 from instep.domain.rules import Option
 from instep.use_cases.accounts import load_account
+from instep.use_cases.action_list import ShownAction, list_actions
 from instep.use_cases.activation import refuse_inactive
 from instep.use_cases.errors import NotFoundError
 from instep.use_cases.fields import PHONE_NUMBER, SUBSCRIBED, Field, all_fields
+from instep.use_cases.group_list import group_key
 from instep.use_cases.records import People, entries_of
 from instep.use_cases.stored import evidence_prefix, history_prefix, walk
 from instep.use_cases.work import RECREATE, Work
@@ -44,13 +46,15 @@ class SeenField:
 
 @dataclass(frozen=True, slots=True)
 class UserPage:
-    """All that is kept of one user. `groups`: id and name of the Strive groups that the sync put
-    the member into; `history` the newest entries; `member_number` the linked member's."""
+    """All that is kept of one user. `groups`: id, name and state of Strive groups: "in" those that
+    the sync put the member into, "held" for those that wait for staff, "discarded". `history` and
+    `actions`: the newest; `member_number` the linked member's."""
 
     record: Record
     fields: tuple[SeenField, ...]
-    groups: tuple[tuple[int, str], ...]
+    groups: tuple[tuple[int, str, str], ...]
     history: tuple[dict[str, Any], ...]
+    actions: tuple[ShownAction, ...]
 
     @property
     def member_number(self) -> str | None:
@@ -66,14 +70,24 @@ def user_page(world: World, account_id: str, user_id: int) -> UserPage:
     account = load_account(world, account_id)
     record = _record(world, account_id, user_id)
     fields = tuple(_seen(record, field) for field in all_fields(account))
-    keys = {f"group/{group_id:012d}": group_id for group_id in sorted(record.groups)}
-    named = world.groups.get_many(account_id, keys)
-    groups = tuple(
-        (group_id, str(named[key]["name"]) if key in named else "")
+    newest, _ = _entries(world, account_id, history_prefix(user_id), None, NEWEST)
+    groups = _groups(world, account_id, record)
+    actions, _ = list_actions(world, account_id, None, user_id, None, NEWEST)
+    return UserPage(record, fields, groups, tuple(newest), tuple(actions))
+
+
+def _groups(world: World, account_id: str, record: Record) -> tuple[tuple[int, str, str], ...]:
+    states = {
+        **dict.fromkeys(record.groups, "in"),
+        **dict.fromkeys(record.waiting_groups, "held"),
+        **dict.fromkeys(record.declined_groups, "discarded"),
+    }
+    keys = {group_key(group_id): group_id for group_id in sorted(states)}
+    named = world.groups.get_many(account_id, keys) if keys else {}
+    return tuple(
+        (group_id, str(named[key]["name"]) if key in named else "", states[group_id])
         for key, group_id in keys.items()
     )
-    newest, _ = _entries(world, account_id, history_prefix(user_id), None, NEWEST)
-    return UserPage(record, fields, groups, tuple(newest))
 
 
 def history(

@@ -19,6 +19,7 @@ MACHINES: Final = {
     "initial_sync": "initial-sync",
     "scheduled_sync": "account-sync",
     "relook": "account-sync",
+    "backfill": "account-sync",
 }
 """The state machine of each kind of run."""
 WINDOWS_PER_EXECUTION = 100

@@ -22,8 +22,14 @@ ERASE = "erase"
 """The cause of work by which a person is erased (E1)."""
 INITIAL_SYNC = "initial_sync"
 RELOOK = "relook"
+BACKFILL = "backfill"
 """The causes whose writes are no accidents: initial syncs, and what staff changed in our own
-settings and confirmed (A6)."""
+settings and confirmed (A6); a backfill is what follows from a page, usergroup or ActionField group
+that was synced, let go or made again."""
+ACTION = "action"
+"""The cause of work that an action asked for."""
+PUSHED = "pushed"
+"""The cause of work that a push asked for: to find out what really happened (P4)."""
 RELEASED = "released"
 DISCARDED = "discarded"
 """The causes of work by which staff decided about a hold, as `released/opt_outs/to_strive` (A6)."""
@@ -41,7 +47,8 @@ class Work:
     is shown in the history; `run_id` is the run that counts them, "" for none. `apart`: others of
     the run may lie between them. `bucket`: the users are those noted there (confirming). `batch`:
     which of the run's batches these users are of, where a run counts them by their ids.
-    `member_ids`: members whom somebody added to the primary group, to be made users (U5)."""
+    `member_ids`: members whom somebody added to the primary group, to be made users (U5).
+    `action_id`: the action that a push named."""
 
     account_id: str
     epoch: int
@@ -53,6 +60,7 @@ class Work:
     bucket: str = ""
     batch: int = 0
     member_ids: tuple[int, ...] = ()
+    action_id: int = 0
 
     def body(self) -> dict[str, Any]:
         """The message."""
@@ -67,6 +75,7 @@ class Work:
             "bucket": self.bucket,
             "batch": self.batch,
             "member_ids": list(self.member_ids),
+            "action_id": self.action_id,
         }
 
 
@@ -83,6 +92,7 @@ def work_of(body: Mapping[str, Any]) -> Work:
         bucket=body.get("bucket", ""),
         batch=body.get("batch", 0),
         member_ids=tuple(body.get("member_ids", ())),
+        action_id=body.get("action_id", 0),
     )
 
 

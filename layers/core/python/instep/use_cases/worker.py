@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from instep.domain.pace import Lane
-from instep.use_cases import erasure, holds, leaving, newcomers
+from instep.use_cases import erasure, holds, leaving, newcomers, pushes
 from instep.use_cases.accounts import find_account
 from instep.use_cases.confirming import CONFIRM, look_at_bucket
 from instep.use_cases.sync import sync_users
-from instep.use_cases.work import Work, is_of_refusals
+from instep.use_cases.work import PUSHED, Work, is_of_refusals
 from instep.use_cases.world import World
 
 DROPPED = "dropped"
@@ -25,6 +25,8 @@ def work_on(world: World, work: Work, lane: Lane) -> str:
         return leaving.run_errand(world, account, work)
     if not (account.active or (account.carries_refusals and is_of_refusals(work))):
         return DROPPED
+    if work.cause == PUSHED:
+        return pushes.look_for(world, account, work)
     if work.member_ids:
         return newcomers.make_users(world, account, work, lane)
     if work.bucket and work.cause == CONFIRM:

@@ -14,6 +14,7 @@ from instep.use_cases.pacing import Pacer
 from instep.use_cases.ports import (
     ActionKit,
     Clock,
+    Events,
     Ids,
     Machines,
     Queue,
@@ -68,6 +69,7 @@ class World:
     groups: Store
     live: Queue
     bulk: Queue
+    events: Events
     secrets: Secrets
     machines: Machines
     clock: Clock
