@@ -15,6 +15,7 @@ from instep.adapters.actionkit import ActionKitClient
 from instep.adapters.dynamo import INDEXES
 from instep.adapters.memory import (
     ManualClock,
+    MemoryEvents,
     MemoryMachines,
     MemoryQueue,
     MemorySecrets,
@@ -30,6 +31,7 @@ from instep.domain.account import PRIMARY_GROUP_NAME, Account, Phase
 from instep.domain.pace import Lane
 from instep.domain.record import Record, Status
 from instep.use_cases.accounts import change_account, find_account, load_account
+from instep.use_cases.catalogue import read_catalogue
 from instep.use_cases.errors import AccountStopped
 from instep.use_cases.off_switch import follow_account
 from instep.use_cases.ports import ActionKit, Item, Strive
@@ -111,6 +113,7 @@ class Desk:
         indexes = tuple(INDEXES)
         self.settings, self.users, self.groups = (MemoryStore(indexes) for _ in range(3))
         self.live, self.bulk = MemoryQueue(), MemoryQueue()
+        self.events = MemoryEvents()
         self.secrets = MemorySecrets()
         self.machines = MemoryMachines(("initial-sync", "scheduled-sync", "account-sync"))
         self.watch = MemoryWatch()
@@ -131,6 +134,7 @@ class Desk:
             groups=self.groups,
             live=self.live,
             bulk=self.bulk,
+            events=self.events,
             secrets=self.secrets,
             machines=self.machines,
             clock=self.clock,
@@ -145,6 +149,8 @@ class Desk:
             api_url=API_URL,
         )
         self.api = build_api(self.world)
+        self.pages: list[int] = []
+        self.usergroups: list[int] = []
         self.answers: list[str] = []
 
     def close(self) -> None:
@@ -182,7 +188,8 @@ class Desk:
 
     def work_live(self) -> None:
         """Has the work on the live lane done that is there now."""
-        sent, self.live.sent = self.live.sent, []
+        sent = list(self.live.sent)
+        self.live.sent.clear()
         for one in sent:
             work_on(self.world, work_of(one.body), Lane.LIVE)
 
@@ -312,6 +319,18 @@ class Desk:
             )
         self.change(phase=Phase.SYNCING, epoch=self.account().epoch + 1)
         follow_account(self.world, "demo")
+
+    def listed(self, pages: int = 0, usergroups: int = 0) -> None:
+        """Running, with so many more pages and usergroups in ActionKit, listed here."""
+        self.running()
+        for _ in range(pages):
+            number = len(self.pages) + 1
+            name, title = f"page-{number}", f"Page {number}"
+            self.pages.append(self.actionkit.add_page(name, title=title))
+        for _ in range(usergroups):
+            name = f"Usergroup {len(self.usergroups) + 1}"
+            self.usergroups.append(self.actionkit.add_usergroup(name))
+        assert read_catalogue(self.world, "demo") == "ready"
 
     def off(self) -> None:
         """Off, and its connection still there."""

@@ -50,9 +50,10 @@ def test_another_account_is_403_whatever_the_call(
     assert (answer.status, answer.code) == (403, "forbidden")
 
 
-@pytest.mark.parametrize("account", ["Demo", "d" * 41, "-accounts%2F", "demo%20"])
+@pytest.mark.parametrize("account", ["Demo", "d" * 41, "-accounts%2F", "demo%20", "-accounts"])
 def test_an_account_that_cannot_exist_is_403(desk: Desk, account: str) -> None:
-    assert desk.call("GET /settings", account=account).status == 403
+    answer = desk.call("GET /settings", account=account, accounts="-accounts:editor demo:editor")
+    assert answer.status == 403
 
 
 def test_a_viewer_reads_and_writes_nothing(desk: Desk) -> None:
@@ -65,6 +66,10 @@ def test_a_viewer_reads_and_writes_nothing(desk: Desk) -> None:
         *("POST /fields", "PATCH /fields/core-city", "DELETE /fields/core-city"),
         *("POST /users/1/sync", "DELETE /people/1", "DELETE /connection"),
         *("POST /holds/1/release", "DELETE /holds/1"),
+        *("PUT /pages/1/sync", "DELETE /pages/1/sync", "PUT /usergroups/1/sync"),
+        *("DELETE /usergroups/1/sync", "POST /actionfield-groups", "DELETE /actionfield-groups/1"),
+        *("DELETE /groups/1", "POST /automations", "PATCH /automations/1"),
+        "DELETE /automations/1",
     ):
         assert desk.call(call, {"nonsense": 1}, **viewer).status == 403, call
 
@@ -78,6 +83,11 @@ CALLS = [
     *("GET /users/1/consent", "GET /runs", "GET /runs/1", "GET /audit", "GET /pages"),
     *("DELETE /connection", "DELETE /people/1", "GET /members", "GET /conflicts", "GET /holds"),
     *("POST /holds/1/release", "DELETE /holds/1"),
+    *("PUT /pages/1/sync", "DELETE /pages/1/sync", "GET /actions", "GET /actionfields"),
+    *("GET /usergroups", "PUT /usergroups/1/sync", "DELETE /usergroups/1/sync"),
+    *("GET /actionfield-groups", "POST /actionfield-groups", "DELETE /actionfield-groups/1"),
+    *("GET /groups", "DELETE /groups/1", "GET /automations", "POST /automations"),
+    *("PATCH /automations/1", "DELETE /automations/1", "GET /automations/1/runs"),
 ]
 
 
@@ -87,7 +97,7 @@ def test_before_the_first_connection_every_call_is_404(desk: Desk, call: str, bo
     """Also where the input is wrong."""
     answer = desk.call(call, body, limit=0)
     assert answer.status == 404
-    assert desk.settings.everything() == desk.users.everything() == []
+    assert desk.settings.everything() == desk.users.everything() == desk.groups.everything() == []
 
 
 def test_one_account_never_shows_anothers(desk: Desk) -> None:

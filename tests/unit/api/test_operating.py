@@ -17,10 +17,12 @@ import instep
 from instep.api.errors import ErrorCode, answer_of, status_of
 from instep.api.people_routes import console_url
 from instep.domain.account import Phase
+from instep.domain.automations import Outcome
 from instep.domain.holds import HoldKind
 from instep.domain.newcomers import NewcomerReason, NewcomerStatus
 from instep.domain.people import Side
 from instep.domain.record import Status, Warning  # noqa: A004
+from instep.domain.rules import SourceKind
 from instep.use_cases.errors import (
     AccountStopped,
     Busy,
@@ -70,6 +72,14 @@ def test_runs_newest_first_and_one_by_one(desk: Desk) -> None:
     assert desk.call(f"GET /runs/{runs[0]['id']}").body == runs[0]
     assert desk.call("GET /runs", limit=3).body["next_cursor"] is None
     assert desk.call("GET /runs/no-such-run").code == "no_run"
+
+
+def test_a_backfill_counts_who_is_yet_to_be_queued(desk: Desk) -> None:
+    desk.connect()
+    for number, (total, expected) in enumerate([(3, 8), (9, 8)]):
+        run = Run(f"r{number}", "backfill", started=NOW, total=total, expected=expected)
+        store_run(desk.world, "demo", run)
+    assert [one["counts"]["total"] for one in desk.all("/runs")] == [9, 8]
 
 
 @pytest.mark.parametrize(
@@ -137,11 +147,20 @@ def test_the_description_names_every_call_and_every_code(desk: Desk) -> None:
         GET /users/{user_id}|POST /users/{user_id}/sync|GET /users/{user_id}/history
         GET /users/{user_id}/consent|GET /runs|GET /runs/{run_id}|GET /audit
         DELETE /connection|DELETE /people/{user_id}|GET /members|GET /conflicts|GET /holds
-        POST /holds/{hold_id}/release|DELETE /holds/{hold_id}"""
+        POST /holds/{hold_id}/release|DELETE /holds/{hold_id}|GET /pages|PUT /pages/{page_id}/sync
+        DELETE /pages/{page_id}/sync|GET /actions|GET /actionfields|GET /usergroups
+        PUT /usergroups/{usergroup_id}/sync|DELETE /usergroups/{usergroup_id}/sync
+        GET /actionfield-groups|POST /actionfield-groups|DELETE /actionfield-groups/{group_id}
+        GET /groups|DELETE /groups/{group}|GET /automations|POST /automations
+        PATCH /automations/{rule_id}|DELETE /automations/{rule_id}
+        GET /automations/{rule_id}/runs"""
     named = {one.strip().replace(" ", f" {account}", 1) for one in re.split(r"[|\n]", wanted)} - {
         ""
     }
-    assert calls == {*named, "GET /health"}
+    webhook = "/webhooks/actionkit/{account_id}/{token}"
+    assert calls == {*named, "GET /health", f"POST {webhook}"}
+    assert spec["paths"][webhook]["post"]["responses"].keys() == {"200", "404", "413"}
+    assert spec["paths"][webhook]["post"]["security"] == []
     (codes,) = [
         one["enum"] for name, one in spec["components"]["schemas"].items() if name == "ErrorCode"
     ]
@@ -152,6 +171,8 @@ def test_the_description_names_every_call_and_every_code(desk: Desk) -> None:
         "Side": set(Side),
         "Status": set(Status),
         "Warning": set(Warning),
+        "Outcome": set(Outcome),
+        "SourceKind": set(SourceKind),
     }
     for name, values in closed.items():
         assert set(spec["components"]["schemas"][name]["enum"]) == values

@@ -263,7 +263,11 @@ def test_unknown_query_values_are_422(desk: Desk, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/users", "/fields", "/runs", "/audit", "/conflicts", "/members", "/holds"]
+    "path",
+    [
+        *("/users", "/fields", "/runs", "/audit", "/conflicts", "/members", "/holds", "/pages"),
+        *("/usergroups", "/actions", "/actionfield-groups", "/groups", "/automations"),
+    ],
 )
 def test_limits_of_every_list(desk: Desk, path: str) -> None:
     desk.connect()
@@ -336,6 +340,8 @@ def test_a_users_page(desk: Desk) -> None:
         linked_at=NOW,
         created_member=True,
         groups=frozenset({9, 10}),
+        waiting_groups=frozenset({11}),
+        declined_groups=frozenset({12}),
         consent=ConsentState(raw="Yes", opted_in=True),
         fields={
             "core-city": FieldState(
@@ -392,7 +398,12 @@ def test_a_users_page(desk: Desk) -> None:
     assert shown["phone_number"]["strive_value"] == "+13125550107"
     assert shown["colour"]["actionkit_value"] == "red"
     assert shown["state"]["actionkit_value"] is None
-    assert page["groups"] == [{"group": 9, "name": "A group"}, {"group": 10, "name": None}]
+    assert page["groups"] == [
+        {"group": 9, "name": "A group", "state": "in"},
+        {"group": 10, "name": None, "state": "in"},
+        {"group": 11, "name": None, "state": "held"},
+        {"group": 12, "name": None, "state": "discarded"},
+    ]
 
 
 @pytest.mark.parametrize("user_id", ["999999999", "abc", "0", "-1", "9999999999999", "7.5"])

@@ -161,6 +161,92 @@ def test_the_pattern_of_accounts_secrets_leaves_the_consent_key_out() -> None:
     assert all(one.endswith(":secret:${AWS::StackName}/*/*") for one in patterns)
 
 
+GET, GET_MANY, QUERY = "GetItem", "BatchGetItem", "Query"
+PUT, PUT_MANY, UPDATE, DELETE = "PutItem", "BatchWriteItem", "UpdateItem", "DeleteItem"
+TABLE_ACTIONS: dict[str, dict[str, set[str]]] = {
+    "ApiRole": {
+        "SettingsTable": {GET, QUERY, PUT, DELETE},
+        "UsersTable": {GET, GET_MANY, QUERY, PUT, UPDATE, DELETE},
+        "GroupsTable": {GET, GET_MANY, QUERY, PUT, PUT_MANY, DELETE},
+    },
+    "WebhookRole": {"SettingsTable": {GET}, "GroupsTable": {GET, PUT}},
+    "WorkerPolicy": {
+        "SettingsTable": {GET, QUERY, PUT, DELETE},
+        "UsersTable": {GET, GET_MANY, QUERY, PUT, PUT_MANY, UPDATE, DELETE},
+        "GroupsTable": {GET, GET_MANY, QUERY, PUT, PUT_MANY, DELETE},
+    },
+    "FeedRole": {
+        "SettingsTable": {GET, PUT},
+        "UsersTable": {GET, GET_MANY, QUERY, PUT, PUT_MANY, DELETE},
+        "GroupsTable": {GET, GET_MANY, QUERY, PUT_MANY, DELETE},
+    },
+    "SweepRole": {
+        "SettingsTable": {GET, QUERY, PUT, DELETE},
+        "UsersTable": {GET, GET_MANY, QUERY, PUT, PUT_MANY, UPDATE, DELETE},
+        "GroupsTable": {GET, GET_MANY, QUERY, PUT, PUT_MANY, DELETE},
+    },
+    "CatalogueRole": {
+        "SettingsTable": {GET, PUT},
+        "UsersTable": {GET, PUT},
+        "GroupsTable": {GET_MANY, QUERY, PUT, PUT_MANY, DELETE},
+    },
+}
+"""What the use cases of each function do with the tables: Store.put_many writes batches, whatever
+their size; nothing but records' tallies and holds is updated in place."""
+
+
+def table_of(resource: Any) -> str | None:
+    """The table that a statement's resource is, or is an index of."""
+    found = re.search(r"(\w+Table)\.Arn", str(resource))
+    return found[1] if found else None
+
+
+def test_each_function_may_do_with_each_table_what_it_does() -> None:
+    found: dict[str, dict[str, set[str]]] = {}
+    for name, statement in statements():
+        for table in {table_of(one) for one in as_list(statement["Resource"])} - {None}:
+            actions = {one.removeprefix("dynamodb:") for one in as_list(statement["Action"])}
+            found.setdefault(name, {}).setdefault(str(table), set()).update(actions)
+    assert found == TABLE_ACTIONS
+
+
+def test_p7_workers_alone_publish_events_and_on_our_bus_alone() -> None:
+    publishing = [
+        (name, one["Resource"])
+        for name, one in statements()
+        if "events:PutEvents" in as_list(one["Action"])
+    ]
+    assert publishing == [("WorkerPolicy", {"Fn::GetAtt": "AutomationsBus.Arn"})]
+    told = {name for name in FUNCTIONS if "EVENT_BUS_NAME" in variables(name)}
+    assert told == {"LiveWorkerFunction", "BulkWorkerFunction"}
+
+
+def test_p4_the_webhook_may_do_nothing_but_take_pushes() -> None:
+    """Anybody may call it: no credentials, no people, no other lane."""
+    allowed = {
+        action
+        for name, one in statements()
+        if name == "WebhookRole"
+        for action in as_list(one["Action"])
+    }
+    assert {one for one in allowed if not one.startswith(("logs:", "dynamodb:"))} == {
+        "sqs:SendMessage*"
+    }
+    assert "UsersTable" not in TABLE_ACTIONS["WebhookRole"]
+    told = FUNCTIONS["WebhookFunction"]["Environment"]["Variables"]
+    assert set(told) == {"POWERTOOLS_SERVICE_NAME", "LIVE_QUEUE_URL"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_who_starts_executions_may_ask_whether_they_run(function: str) -> None:
+    """`windows.go_on` starts the machine of a run, unless its execution still runs."""
+    role = name_in(FUNCTIONS[function]["Role"])
+    actions = {
+        action for name, one in statements() if name == role for action in as_list(one["Action"])
+    }
+    assert ("states:StartExecution" in actions) is ("states:DescribeExecution" in actions)
+
+
 # --- tables and queues ------------------------------------------------------------------------
 
 
@@ -173,6 +259,8 @@ def test_a_table_is_kept_encrypted_and_recoverable(table: str) -> None:
     assert properties["SSESpecification"] == {"SSEEnabled": True}
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
     assert "TableName" not in properties
+    forgotten = {"AttributeName": "expires_at", "Enabled": True}
+    assert properties["TimeToLiveSpecification"] == forgotten  # E2
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -226,11 +314,39 @@ def test_a_message_stays_hidden_six_times_as_long_as_its_worker_may_take(mapping
 # --- API and outputs --------------------------------------------------------------------------
 
 
+WEBHOOK = "ANY /webhooks/actionkit/{account_id}/{token}"
+
+
 def test_only_what_shows_nothing_of_an_account_is_open() -> None:
     routes = of_type("AWS::ApiGatewayV2::Route").values()
     open_routes = {one["RouteKey"] for one in routes if one.get("AuthorizationType") != "JWT"}
     files = {"GET /progress.js", "GET /progress.css"}
-    assert open_routes == {"GET /health", "GET /openapi.json", "GET /", *files}
+    assert open_routes == {"GET /health", "GET /openapi.json", "GET /", WEBHOOK, *files}
+
+
+def test_p4_pushes_have_a_function_and_a_limit_of_their_own() -> None:
+    (route,) = [
+        one for one in of_type("AWS::ApiGatewayV2::Route").values() if one["RouteKey"] == WEBHOOK
+    ]
+    target = re.findall(r"\$\{(\w+)\}", route["Target"]["Fn::Sub"])
+    integration = RESOURCES[target[0]]["Properties"]
+    assert name_in(integration["IntegrationUri"]) == "WebhookFunction"
+    assert integration["PayloadFormatVersion"] == "2.0"
+    permission = RESOURCES["WebhookPermission"]["Properties"]
+    assert name_in(permission["FunctionName"]) == "WebhookFunction"
+    assert permission["SourceArn"]["Fn::Sub"].endswith("${Api}/*/*/webhooks/actionkit/*")
+    stage = RESOURCES["ApiStage"]
+    assert set(stage["Properties"]["RouteSettings"]) == {WEBHOOK}
+    assert stage["DependsOn"] == "WebhookRoute"
+
+
+def test_p4_pushes_that_find_no_room_raise_an_alarm() -> None:
+    watched = [
+        name_in(one["Dimensions"][0]["Value"])
+        for one in of_type("AWS::CloudWatch::Alarm").values()
+        if (one["Namespace"], one["MetricName"]) == ("AWS/Lambda", "Throttles")
+    ]
+    assert watched == ["WebhookFunction"]
 
 
 def test_access_logs_carry_no_path_and_no_query() -> None:

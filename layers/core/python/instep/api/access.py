@@ -10,7 +10,8 @@ from typing import Any
 
 from instep.use_cases.errors import InstepError
 
-ACCOUNT_ID = re.compile(r"[a-z0-9-]{1,40}")
+ACCOUNT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+"""None begins with a dash: those are partitions of the settings table that are no account's."""
 
 
 class Role(StrEnum):

@@ -21,11 +21,14 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 )
 
 from instep.api.access import ACCOUNT_ID, ForbiddenError, check_access, who_of
+from instep.api.automation_routes import add_automation_routes
 from instep.api.errors import ErrorAnswer, ErrorCode, answer_of, status_of
+from instep.api.group_routes import add_group_routes
 from instep.api.hold_routes import add_hold_routes
 from instep.api.models import HealthShown
 from instep.api.people_routes import add_people_routes
 from instep.api.setup_routes import add_setup_routes
+from instep.api.webhook import PATH, describe_webhook
 from instep.use_cases.accounts import load_account
 from instep.use_cases.errors import InstepError
 from instep.use_cases.world import World
@@ -71,6 +74,8 @@ def build_api(world: World, accounts_claim: str = "accounts") -> APIGatewayHttpR
     _add_errors(app, world)
     add_setup_routes(app, world)
     add_people_routes(app, world)
+    add_group_routes(app, world)
+    add_automation_routes(app, world)
     add_hold_routes(app, world)
     _add_open_routes(app)
     return app
@@ -223,4 +228,5 @@ def describe(app: APIGatewayHttpResolver) -> dict[str, Any]:
             if path.startswith(PREFIX):
                 call["responses"] = {**call["responses"], **errors}
                 call["security"] = [{"token": []}]
+    description["paths"][PATH] = describe_webhook()
     return description

@@ -64,7 +64,7 @@ def _hold(shown: ShownHold) -> HoldShown:
             "hold_id": hold.hold_id,
             "kind": hold.kind.value,
             "direction": hold.direction,
-            "group": None,
+            "group": hold.group_id or None,
             "people": shown.people,
             "opted_in": shown.opted_in,
             "sample": [

@@ -5,16 +5,24 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from instep.domain.automations import Outcome
 from instep.domain.newcomers import NewcomerReason, NewcomerStatus
 from instep.domain.people import Side
 from instep.domain.record import Status, Warning  # noqa: A004
-from instep.domain.rules import Kind, Option, Resubscribe
+from instep.domain.rules import Kind, Option, Resubscribe, SourceKind
 
 T = TypeVar("T")
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
+Value = Annotated[
+    Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)] | None,
+    AfterValidator(lambda value: value or None),
+]
+"""None and "" are any value."""
+Id = Annotated[int, Field(ge=1, le=999_999_999_999)]
 OptionName = Literal[
     "one_way_overwrite_actionkit",
     "one_way_overwrite_strive",
@@ -277,10 +285,33 @@ class MemberSeenShown(BaseModel):
 
 
 class UserGroupShown(BaseModel):
-    """A Strive group that the sync put the member into."""
+    """A Strive group that the user is entitled to: the sync put the member into it (`in`), joining
+    waits for staff (`held`), or staff discarded it."""
 
     group: int
     name: str | None
+    state: Literal["in", "held", "discarded"]
+
+
+class ActionReasonShown(BaseModel):
+    """Why an action does not count (yet), and what would change it."""
+
+    code: str
+    text: str
+    fix: str | None
+
+
+class ActionShown(BaseModel):
+    """An action on a synced page; `fields` are its actionfields, each with its values."""
+
+    action_id: int
+    page_id: int
+    user_id: int
+    member_id: int | None
+    created_at: datetime | None
+    fields: dict[str, list[str]]
+    outcome: Literal["synced", "waiting", "not_counted"]
+    reason: ActionReasonShown | None
 
 
 class HistoryShown(BaseModel):
@@ -296,7 +327,7 @@ class HistoryShown(BaseModel):
 
 
 class UserPageShown(BaseModel):
-    """All that is kept of one user; of the history the newest entries."""
+    """All that is kept of one user; of actions and history the newest entries."""
 
     user_id: int
     status: Status
@@ -309,7 +340,7 @@ class UserPageShown(BaseModel):
     member: MemberSeenShown | None
     fields: list[UserFieldShown]
     groups: list[UserGroupShown]
-    actions: list[Any]
+    actions: list[ActionShown]
     history: list[HistoryShown]
 
 
@@ -365,6 +396,131 @@ class MemberShown(BaseModel):
     phone: str | None
     status: NewcomerStatus
     reason: MemberReasonShown
+
+
+# --- pages, usergroups, groups ---
+
+
+class NamingGiven(_Input):
+    """Another name for the group than it would get, and whether a group of that name that the sync
+    did not make may be used."""
+
+    group_name: Name | None = None
+    use_existing_group: bool = False
+
+
+class PageShown(BaseModel):
+    """A page of ActionKit; `group` is that of a synced page, `actions` the complete ones."""
+
+    page_id: int
+    name: str
+    title: str | None
+    type: str
+    synced: bool
+    group: int | None
+    actions: int | None
+    updated_at: datetime | None
+
+
+class UsergroupShown(BaseModel):
+    """A usergroup of ActionKit; `group` is that of a synced one."""
+
+    usergroup_id: int
+    name: str
+    users: int | None
+    synced: bool
+    group: int | None
+
+
+class ActionfieldShown(BaseModel):
+    """The name of an actionfield."""
+
+    name: str
+
+
+class ActionfieldsShown(BaseModel):
+    """Actionfields seen on synced pages."""
+
+    items: list[ActionfieldShown]
+
+
+class ActionfieldGroupGiven(_Input):
+    """A group for those who acted with an actionfield, on one synced page or any, with a value or
+    any."""
+
+    name: Name
+    actionfield: Name
+    page_id: Id | None = None
+    value: Value = None
+    use_existing_group: bool = False
+
+
+class ActionfieldGroupShown(BaseModel):
+    """An ActionField group; `group` is the Strive group."""
+
+    id: str
+    name: str
+    page_id: int | None
+    actionfield: str
+    value: str | None
+    group: int
+
+
+class GroupShown(BaseModel):
+    """A Strive group of the integration. `members` is null where Strive cannot be asked; `hold_id`
+    names what waits for staff before it is joined."""
+
+    group: int
+    name: str
+    kind: Literal["primary"] | SourceKind
+    members: int | None
+    protected: bool
+    hold_id: str | None
+
+
+# --- automations ---
+
+
+class AutomationGiven(_Input):
+    """A rule: on one synced page or any, with an actionfield or any action; and what is done."""
+
+    once_per: Literal["person", "action"]
+    page_id: Id | None = None
+    actionfield: Name | None = None
+    value: Value = None
+    add_to_group: Id | None = None
+    publish_event: bool = False
+    enabled: bool = True
+
+
+class EnabledGiven(_Input):
+    """Whether a rule is switched on."""
+
+    enabled: bool
+
+
+class AutomationShown(BaseModel):
+    """A rule."""
+
+    id: str
+    page_id: int | None
+    actionfield: str | None
+    value: str | None
+    once_per: Literal["person", "action"]
+    add_to_group: int | None
+    publish_event: bool
+    enabled: bool
+
+
+class AutomationRunShown(BaseModel):
+    """What became of a rule for an action."""
+
+    at: datetime
+    action_id: int
+    user_id: int
+    member_id: int | None
+    outcome: Outcome
+    reason: ReasonShown
 
 
 # --- holds ---

@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from pydantic import TypeAdapter
 
+from instep.api.automation_routes import shown_action
 from instep.api.cursor import Cursors
 from instep.api.models import (
     AuditShown,
@@ -287,8 +288,11 @@ def _page(page: UserPage) -> UserPageShown:
         ),
         member=member,
         fields=[_seen_field(one) for one in page.fields],
-        groups=[UserGroupShown(group=one, name=name or None) for one, name in page.groups],
-        actions=[],
+        groups=[
+            UserGroupShown.model_validate({"group": group, "name": name or None, "state": state})
+            for group, name, state in page.groups
+        ],
+        actions=[shown_action(one) for one in page.actions],
         history=[HistoryShown.model_validate(one) for one in page.history],
     )
 
@@ -321,6 +325,7 @@ def _member(one: Newcomer) -> MemberShown:
 
 
 def _run(run: Run) -> RunShown:
+    total = max(run.total, run.expected)  # of a backfill: who is concerned but not yet queued too
     return RunShown.model_validate(
         {
             "id": run.run_id,
@@ -328,7 +333,7 @@ def _run(run: Run) -> RunShown:
             "state": run.state,
             "started": run.started,
             "ended": run.ended,
-            "counts": {"total": run.total, "scanned": run.scanned, **run.by_status},
+            "counts": {"total": total, "scanned": run.scanned, **run.by_status},
             "console_url": console_url(run.execution),
         }
     )
