@@ -22,7 +22,8 @@ SKEWS: Final = (0.0, 0.0, 900.0, -900.0, 240.0, -37.0)
 class Days:
     """A story that goes on after its initial sync.
 
-    `edits_us`: when somebody does something, since the connection. `ticks`: seconds between one
+    `edits_us`: when somebody does something, since the connection; `acts_us`: on pages, with groups
+    or rules (`acts`). `ticks`: seconds between one
     tick of the schedule and the next; the last one goes on for ever. `hold_above`: more people
     than this in one cycle are an accident (A6). `list_all`: the most users whose sums are compared
     in every cycle.
@@ -32,6 +33,7 @@ class Days:
     edits_us: tuple[int, ...]
     ticks: tuple[int, ...]
     hold_above: int = 200
+    acts_us: tuple[int, ...] = ()
 
     @property
     def seed(self) -> int:
@@ -66,7 +68,17 @@ def draw_days(seed: int) -> Days:
         edits_us=edits,
         ticks=tuple(_ticks(rng, edits[-1] // SECOND)),
         hold_above=200 if rng.random() < 0.8 else rng.choice((0, 1, 2)),
+        acts_us=_acts(random.Random(f"{seed}/when"), edits[-1]),
     )
+
+
+def _acts(rng: random.Random, last_us: int) -> tuple[int, ...]:
+    """From the beginning on, some within seconds of another."""
+    at: list[float] = []
+    for _ in range(rng.choice((12, 20, 35, 60))):
+        near = at and rng.random() < 0.3
+        at.append(rng.choice(at) + rng.uniform(0, 20 * SECOND) if near else rng.uniform(0, last_us))
+    return tuple(sorted(int(one) for one in at))
 
 
 def _edits(rng: random.Random, count: int, hours: float) -> tuple[int, ...]:

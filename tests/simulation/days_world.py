@@ -11,9 +11,11 @@ from unittest.mock import patch
 from instep.domain.account import core_mappings
 from instep.use_cases.ports import Item
 from local.twins.strive import StriveTwin
+from tests.simulation.acts import Acts
 from tests.simulation.days import HOUR, Days
 from tests.simulation.edits import People
 from tests.simulation.faults import NONE, Profile
+from tests.simulation.lanes import load_handler
 from tests.simulation.ledger import Ledger, WatchedStrive
 from tests.simulation.loop import SECOND
 from tests.simulation.staff import Staff
@@ -21,6 +23,7 @@ from tests.simulation.story import CUSTOM
 from tests.simulation.world import Simulation
 
 STAFF_SHARE = 0.2
+WEBHOOK_SECONDS = 10
 QUIET_CYCLES = 4
 """So many cycles after the last edit and the last fault, and then until nothing is left. Without
 SQL as many more as there are users: one is looked at in turn in each (U3: within a day)."""
@@ -45,11 +48,13 @@ class DaysSimulation(Simulation):
             self.ledger.choosing(self.ledger.settings, name, value)
         self.people = People(self.ledger, random.Random(f"{days.seed}/people"))
         self.staff = Staff(self, random.Random(f"{days.seed}/staff"))
+        self.acts = Acts(self, random.Random(f"{days.seed}/acts"))
+        self.functions.add("webhook", load_handler("webhook", self.world, {}), WEBHOOK_SECONDS)
         self._chance = random.Random(f"{days.seed}/who")
         self.ledger.begin()
         self.users.watchers.append(self.ledger.stored)
         self.began_us = self.loop.now_us
-        self.edits_left = len(days.edits_us)
+        self.edits_left = len(days.edits_us) + len(days.acts_us)
         self._gaps = list(days.ticks)
         self.most_calls = MOST_CALLS
         self.quiet_ticks: int | None = None
@@ -69,6 +74,8 @@ class DaysSimulation(Simulation):
         with self._sizes():
             for at_us in self.days.edits_us:
                 self.loop.at(at_us, self._edit)
+            for at_us in self.days.acts_us:
+                self.loop.at(at_us, self._act)
             self._call()
             self.loop.at(self._next_gap(), self._tick)
             if not self.loop.run_until(self._quiet, 4 * 86_400):
@@ -115,9 +122,14 @@ class DaysSimulation(Simulation):
             self.people.do_something()
         self._judged()
 
+    def _act(self) -> None:
+        self.edits_left -= 1
+        self.acts.do_something()
+        self._judged()
+
     def _judged(self) -> None:
-        if self.ledger.problems:
-            self.loop.broken(self.ledger.problems[0])
+        for problem in (*self.ledger.problems, *self.acts.problems):
+            self.loop.broken(problem)
 
     def _next_gap(self) -> int:
         gap = self._gaps.pop(0) if len(self._gaps) > 1 else self._gaps[0]
@@ -125,6 +137,7 @@ class DaysSimulation(Simulation):
 
     def _tick(self) -> None:
         self.ticked_us = self.loop.now_us
+        self.acts.note(self.loop.now_us)
         if self.quiet_ticks is not None:
             self.staff.release_all()
         super()._tick()

@@ -205,7 +205,7 @@ class People:
             self._act(PAGE, user_id, {f"user_{OPT_IN}": given})
         else:
             self._act(UPLOADS, user_id, {f"user_{OPT_IN}": given, "source": "list-1"})
-        self._said_opt_in(user_id, how)
+        self.said_opt_in(user_id, how)
 
     def new_value(self, name: str) -> str:
         """A value that nobody typed before."""
@@ -233,7 +233,7 @@ class People:
         if said is member["opt_in"]:  # then no change tells of it
             self._ledger.say(said, "strive", "text", {member["phone_number"]}, member_id=member_id)
 
-    def _said_opt_in(self, user_id: int, how: str) -> None:
+    def said_opt_in(self, user_id: int, how: str) -> None:
         self._ledger.look_at_user(user_id)
         self._ledger.touched[user_id] = self._ledger.now_us
         state = self._ledger.users[user_id].now
@@ -295,7 +295,7 @@ class People:
             self._actionkit.import_field(user_id, OPT_IN, value, at)
         elif value is not None:
             self._actionkit.set_field(user_id, OPT_IN, value)
-        self._said_opt_in(user_id, "direct")
+        self.said_opt_in(user_id, "direct")
         return f"user {user_id}: new{', with old times' if old else ''}, opt-in {value!r}"
 
     def delete_user(self) -> str:
@@ -353,7 +353,7 @@ class People:
                 value = self._rng.choice(("true", "false", "false", "no"))
             self._act(UPLOADS, user_id, {name: value, "source": "list-2"})
             if name == f"user_{OPT_IN}":
-                self._said_opt_in(user_id, "upload")
+                self.said_opt_in(user_id, "upload")
             self._ledger.look_at_user(user_id)
         return f"users {some}: {name} uploaded, the last {value!r}"
 

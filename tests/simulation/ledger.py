@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import phonenumbers
 
@@ -25,6 +25,9 @@ from tests.simulation.days import Days
 from tests.simulation.invariants import FILL, NEVER, OVER, TO_ACTIONKIT, TO_STRIVE, reading
 from tests.simulation.loop import SECOND, Loop
 from tests.simulation.story import CAMPAIGN, OPT_IN, UK, US
+
+if TYPE_CHECKING:
+    from tests.simulation.acts import Acts
 
 OUR_PAGE: Final = "instep-strive-sync"
 CORE: Final = {
@@ -125,6 +128,7 @@ class WatchedStrive(StriveTwin):
     """The twin, telling the ledger of every change of a member."""
 
     ledger: Ledger | None = None
+    acts: Acts | None = None
 
     def create_member(self, *args: Any, **kwargs: Any) -> Row:
         row = super().create_member(*args, **kwargs)
@@ -137,6 +141,18 @@ class WatchedStrive(StriveTwin):
         if self.ledger is not None and changed:
             self.ledger.member_changed(row, by)
         return changed
+
+    def join(self, group_id: int, member_id: int, by: Actor, at: Any = None) -> bool:
+        flow = self.tables["groups"].first("id", group_id)["flow_id"]  # type: ignore[index]
+        joined = super().join(group_id, member_id, by, at)
+        if self.acts is not None and joined:
+            self.acts.joined(group_id, member_id, by, flow)
+        return joined
+
+    def leave(self, membership: Row, by: Actor) -> None:
+        if self.acts is not None:
+            self.acts.left(membership, by)
+        super().leave(membership, by)
 
     def remove_member(self, row: Row, by: Actor) -> None:
         super().remove_member(row, by)

@@ -12,6 +12,7 @@ from email.utils import formatdate
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from instep.adapters.memory import MemoryEvents
 from instep.use_cases.ports import (
     HttpAnswer,
     HttpRequest,
@@ -250,6 +251,30 @@ class SimulatedSecrets:
 
     def delete(self, name: str) -> None:
         self._wire.aws(f"secrets.delete {name}", lambda: self.inner.delete(name))
+
+
+class SimulatedEvents:
+    """The event bus: a client that never asks again by itself."""
+
+    def __init__(self, wire: Wire, inner: MemoryEvents) -> None:
+        self._wire = wire
+        self.inner = inner
+
+    def publish(self, kind: str, detail: Mapping[str, Any]) -> None:
+        wire, what = self._wire, f"events.publish {kind} {json.dumps(detail)}"
+        task = wire.loop.current()
+        if task is not None and task.dead:
+            raise Killed
+        trouble = wire.dice.table()
+        wire.way(lambda: self.inner.publish(kind, detail), trouble, SLOW_TABLE_SECONDS,
+                 TABLE_SECONDS)  # fmt: skip
+        if trouble is not Trouble.ERROR:
+            self.inner.publish(kind, detail)
+        wire.loop.note(wire.name(), what, trouble)
+        if trouble is Trouble.CRASH_AFTER:
+            wire.loop.die()
+        if trouble in (Trouble.ERROR, Trouble.LOST, Trouble.ERROR_AFTER):
+            raise AwsError("events.publish")
 
 
 class SimulatedClock:

@@ -43,6 +43,8 @@ def broken_days(s: DaysSimulation) -> list[str]:
         *resting.consent(),
         *resting.refusals(),
         *resting.groups(),
+        *s.acts.memberships(),
+        *s.acts.texts(),
         *resting.history(),
         *resting.written_once(),
         *resting.nobody_bothered(),
@@ -359,7 +361,12 @@ class _Resting:
             if member_id not in linked_now or discarded:
                 continue
             number = member["number"]
-            about = [one for one in self.ledger.said if number in one.numbers]
+            about = [
+                one
+                for one in self.ledger.said
+                # The linked user speaks for the member, without a number too (U1).
+                if number in one.numbers or (one.opted_in and self._stays(one.user_id, member_id))
+            ]
             linked = self.ledger.links.get(member_id, {})
             about = [
                 one
@@ -456,11 +463,11 @@ class _Resting:
                     if times > 1)  # fmt: skip
 
     def nobody_bothered(self) -> Iterator[str]:
-        if self.s.strive.counts().texts:
-            yield f"{self.s.strive.counts().texts} texts were sent"
         if self.s.actionkit.mails_sent:
             yield "mails were sent"
-        if self.s.actionkit.subscription_changes():
+        by_people = self.s.acts.taken
+        changes = self.s.actionkit.subscription_changes()
+        if any(one["action_id"] not in by_people for one in changes):
             yield "email subscriptions changed"
 
     def pace(self) -> Iterator[str]:

@@ -19,6 +19,7 @@ from instep.use_cases.fields import add_field, change_option, remove_field
 from instep.use_cases.holds import discard, list_holds, release
 from instep.use_cases.settings import change_settings
 from instep.use_cases.user_page import sync_now
+from tests.simulation.acts import Span
 from tests.simulation.ledger import Chosen
 from tests.simulation.loop import SECOND, Killed, Task
 from tests.simulation.ports import AwsError
@@ -45,6 +46,7 @@ class Staff:
         self.gave_up = False
         """What is connected is taken for another system (C4): most of a short list has changed."""
         self._later = 0
+        self._released: set[tuple[str, int]] = set()
 
     def do_something(self) -> None:
         """One click, or what leads to one later."""
@@ -106,12 +108,12 @@ class Staff:
         self._set("resubscribe_from_actionkit", self._rng.choice(tuple(Resubscribe)))
 
     def pause(self) -> None:
-        self._click("pauses", lambda: pause(self._world, ACCOUNT, WHO))
+        self._click("pauses", lambda: pause(self._world, ACCOUNT, WHO), self._stopped)
         seconds = self._rng.choice((60, 700, 2000))
-        self._click_in(seconds, "resumes", lambda: resume(self._world, ACCOUNT, WHO))
+        self._click_in(seconds, "resumes", self._resume)
 
     def off(self) -> None:
-        self._click("switches off", lambda: switch_off(self._world, ACCOUNT, WHO))
+        self._click("switches off", lambda: switch_off(self._world, ACCOUNT, WHO), self._stopped)
         seconds = self._rng.choice((30, 900, 4000))
         self._click_in(seconds, "switches on", self._on)
 
@@ -123,7 +125,20 @@ class Staff:
         self._later += 1
         self._loop.at(seconds * SECOND, click)
 
+    def _stopped(self, done: bool) -> None:
+        if done:
+            self._simulation.acts.off.append(Span(self._loop.now_us))
+
+    def _goes_on(self) -> None:
+        for span in self._simulation.acts.off:
+            span.to_us = min(span.to_us, self._loop.now_us)
+
+    def _resume(self) -> None:
+        self._goes_on()
+        resume(self._world, ACCOUNT, WHO)
+
     def _on(self) -> None:
+        self._goes_on()
         account = load_account(self._world, ACCOUNT)
         if account.connection is None:
             connect(self._world, ACCOUNT, WHO, self._simulation.credentials())
@@ -170,10 +185,22 @@ class Staff:
                 self._click(f"release {hold_id}", partial(self._release, hold_id))
 
     def _release(self, hold_id: str) -> None:
+        self._note_released(hold_id)
         shown, _ = list_holds(self._world, ACCOUNT, None, 50)
         for one in shown:
             if one.hold.hold_id == hold_id:
                 release(self._world, ACCOUNT, WHO, hold_id, one.people)
+
+    def _note_released(self, hold_id: str) -> None:
+        """Who is put into a group that texts because staff say so: each once."""
+        item = self._simulation.users.inner.get(ACCOUNT, f"hold/{hold_id}")
+        if item is None or not item.get("group_id"):
+            return
+        for one in self._simulation.items(f"held/{hold_id}/"):
+            user_id = int(one["item"].rsplit("/", 1)[1])
+            if (hold_id, user_id) not in self._released:
+                self._released.add((hold_id, user_id))
+                self._simulation.acts.released[item["group_id"], user_id] += 1
 
     def _discard(self, hold_id: str) -> None:
         # Who is in it now, and whoever joins while the call is made again.
@@ -182,6 +209,10 @@ class Staff:
         discard(self._world, ACCOUNT, WHO, hold_id)
 
     # --- one call after the other ---
+
+    def click(self, what: str, call: Callable[[], object], on_end: Callable[[bool], None]) -> None:
+        """Another call of theirs."""
+        self._click(what, call, on_end)
 
     def _choose(
         self, table: dict[str, list[Chosen]], name: str, value: object, call: Callable[[], object]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from instep.adapters.clients import Clients, LiveProbe
-from instep.adapters.memory import MemorySecrets, MemoryStore
+from instep.adapters.memory import MemoryEvents, MemorySecrets, MemoryStore
 from instep.domain.account import Account, Phase
 from instep.domain.record import Record
 from instep.use_cases import stored
@@ -35,6 +35,7 @@ from tests.simulation.ports import (
     RememberingWatch,
     SeededIds,
     SimulatedClock,
+    SimulatedEvents,
     SimulatedSecrets,
     SimulatedStore,
     SimulatedTransport,
@@ -81,6 +82,7 @@ class Simulation:
         self.settings = SimulatedStore(wire, "settings", MemoryStore(), MemoryStore())
         self.groups = SimulatedStore(wire, "groups", MemoryStore(), MemoryStore())
         self.secrets = SimulatedSecrets(wire, MemorySecrets())
+        self.events = SimulatedEvents(wire, MemoryEvents())
         self.watch = RememberingWatch(loop)
         self.functions = Functions(wire)
         self.machines = SimulatedMachines(wire, self.functions, self._function)
@@ -122,6 +124,7 @@ class Simulation:
             groups=self.groups,
             live=self.live,
             bulk=self.bulk,
+            events=self.events,
             secrets=self.secrets,
             machines=self.machines,
             clock=clock,
