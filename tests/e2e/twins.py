@@ -115,6 +115,11 @@ class Twins:
         self._server.close()
         self.actionkit.close()
 
+    @property
+    def lock(self) -> threading.RLock:
+        """Under which the twins are called."""
+        return self._lock
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Nobody else is at the twins."""
