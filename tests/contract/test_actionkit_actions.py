@@ -598,6 +598,19 @@ def test_more_actions_between_two_ids_than_a_report_may_have(
     assert [one.action_id for one in found] == taken
 
 
+def test_a_look_at_somebody_with_more_actions_than_a_report_may_have_rows(
+    sql: ActionKitClient, twin: ActionKitTwin
+) -> None:
+    """The newest count."""
+    (ada,), (page,) = people(twin, 1), pages(twin, 1)
+    at = datetime(2024, 2, 29, tzinfo=UTC)
+    fields = {"size": ["S", "M"], "colour": ["red"], "shape": ["round"], "taste": ["sour"]}
+    taken = twin.import_actions([PastAction(page, ada, at, fields)] * 2500)
+    shown = sql.look([ada], ["sms_opt_in"], page_ids=[page]).users[ada].actions
+    assert [one.action_id for one in shown] == taken[500:]
+    assert [len(one.fields) for one in shown[-1000:]] == [4] * 1000
+
+
 # --- sums -----------------------------------------------------------------------------------
 
 Change = Callable[[ActionKitTwin, int], object]

@@ -137,7 +137,8 @@ def look_statement(
     if page_ids:
         pages = ", ".join(str(int(one)) for one in page_ids)
         # No key on pages is to serve: a page has far more actions than these users have.
-        parts += _actions(f"WHERE a.user_id IN ({ids}) AND a.page_id + 0 IN ({pages})")
+        condition = f"WHERE a.user_id IN ({ids}) AND a.page_id + 0 IN ({pages})"
+        parts += _actions(condition, alone=len(user_ids) == 1)
     if sync_ids:
         marks = {f"sync_{place}": sync_id for place, sync_id in enumerate(sync_ids)}
         values |= marks
@@ -186,11 +187,24 @@ _UPLOADED: Final = (
 """Whether an upload leaves an action's source: an assumption, see `docs/assumptions.md`."""
 
 
-def _actions(condition: str) -> list[str]:
+MOST_ACTIONS: Final = 2000
+MOST_ACTIONFIELDS: Final = 6000
+"""Of somebody looked at alone: a report has at most 10,000 rows."""
+
+
+def _actions(condition: str, alone: bool) -> list[str]:
     row = ["a.user_id", "a.id", "a.page_id", _text("a.status"), "a.created_at"]
     by_page = [_text("g.type"), _text("a.source"), _UPLOADED]
-    paged = f"core_action a LEFT JOIN core_page g ON g.id = a.page_id {condition}"
-    fields = f"core_action a JOIN core_actionfield m ON m.parent_id = a.id {condition}"
+    acts = f"(SELECT a.* FROM core_action a {condition}) a"  # noqa: S608 - integers
+    if alone:
+        newest = f"{condition} ORDER BY a.id DESC LIMIT {MOST_ACTIONS}"
+        acts = f"(SELECT a.* FROM core_action a {newest}) a"  # noqa: S608 - integers
+    paged = f"{acts} LEFT JOIN core_page g ON g.id = a.page_id"
+    fields = f"{acts} JOIN core_actionfield m ON m.parent_id = a.id"
+    if alone:
+        newest = f"ORDER BY a.id DESC, m.id LIMIT {MOST_ACTIONFIELDS}"
+        chosen = f"SELECT m.id, m.parent_id, m.name, m.value FROM {fields} {newest}"  # noqa: S608
+        fields = f"({chosen}) m JOIN core_action a ON a.id = m.parent_id"
     value = ["a.id", "m.id", _text("m.name"), _text("m.value")]
     return [
         _select("action", [*row, *by_page], paged),
