@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import json
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from instep.domain.record import Status
 from instep.domain.rules import Automation, Source, SourceKind
 from instep.use_cases import automations, sources
+from instep.use_cases.action_list import list_actions
 from instep.use_cases.automations import WantedRule
 from instep.use_cases.choices import AUTOMATION, AUTOMATIONS, SOURCE, SOURCES
+from instep.use_cases.firing import runs_of
+from instep.use_cases.ports import Item
 from instep.use_cases.sources import Naming, Wanted
 from instep.use_cases.stored import loaded
 from local.twins.strive.postgrest import Refused
@@ -35,15 +39,20 @@ PAGES: Final = (
     ("petition-a", "Petition"), ("join-us", "Signup"), ("survey", "Survey"),
     ("goodbye", "Unsubscribe"), ("old-list", "Import"),
 )  # fmt: skip
+WANTING: Final = ("Who want it", "Who want it soon")
+"""Groups with a flow that staff made, and will use for an actionfield."""
+CALM: Final = "calm"
+CALM_OLD: Final = "calm-old"
 VALUES: Final = ("yes", "Yes ", "no", " maybe", "YES")
 
 
 @dataclass(slots=True)
 class Span:
-    """From when something may have been so until when."""
+    """From when something may have been so until when. `sure_us`: from when it was so."""
 
     from_us: int
     to_us: int = FOREVER
+    sure_us: int = FOREVER
 
 
 @dataclass(slots=True)
@@ -93,6 +102,14 @@ class Acts:
         for _, name in sorted(self.pages.items()):
             if rng.random() < 0.3:  # which staff will use
                 self._strive.add_group(CAMPAIGN, f"Page {name}", self._flow)
+        for name in WANTING:
+            self._strive.add_group(CAMPAIGN, name, self._flow)
+        # What `calm_acts` uses, when all is done.
+        self.calm_page = self._actionkit.add_page(CALM, "Petition", send_email=False)
+        self.calm_old = self._actionkit.add_page(CALM_OLD, "Petition", send_email=False)
+        self.calm_old_group = self._strive.add_group(CAMPAIGN, CALM_OLD, self._flow)
+        self.calm_usergroup = self._actionkit.add_usergroup("Calm people")
+        self.calm_thanks = self._strive.add_group(CAMPAIGN, "Calm thanks", self._flow)
         self.taken: dict[int, Taken] = {}
         self.kept: dict[str, Kept] = {}
         self.off: list[Span] = []
@@ -101,15 +118,25 @@ class Acts:
         """Memberships that organisers made, or that are of groups no longer kept up."""
         self.joins: list[tuple[int, int, int]] = []
         """Of the sync into groups with a flow: when, group, member."""
-        self.released: Counter[tuple[int, int]] = Counter()
-        """Of each group and user how often staff had a backfill carried out."""
+        self.released: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+        """Of each group and user when staff had a backfill carried out."""
+        self.declined: dict[int, list[str]] = {}
+        """Groups whose backfills are discarded when all else is done, and those that were."""
+        self.looked_at: dict[int, int] = {}
+        """Of each action when it was first noted as looked at with its user."""
+        self._quiet: dict[int, tuple[str, int]] = {}
+        """Whose opt-out is held: by which hold, and since when."""
         self.touched: set[tuple[int, int]] = set()
         """Memberships that organisers ended."""
+        self.changed: set[int] = set()
+        """Actions that did not stay as they were taken."""
         self.problems: list[str] = []
         self._first: list[Callable[[], str]] = [
             self.make_group, self.sync_usergroup, self.sync_page, self.make_rule, self.sync_page,
         ]  # fmt: skip
         simulation.actionkit.on_action(self._acted)
+        simulation.groups.watchers.append(self._noted)
+        simulation.users.watchers.append(self._held)
         self._strive.acts = self
         self._actionkit.pushes.add("http://127.0.0.1/webhook", "instep")
         self._actionkit.pushes.change(
@@ -126,16 +153,18 @@ class Acts:
         if self._s.staff_done and self._first:
             self._loop.note("ACTS", self._first.pop()())
             return
-        often = [*[self.act] * 25, *[self.stranger] * 4, *[self.usergroup] * 5, *[self.flow] * 4]
+        often = [*[self.act] * 25, *[self.stranger] * 4, *[self.usergroup] * 5, *[self.flow] * 4,
+                 *[self.act_while_held] * 8]  # fmt: skip
         seldom = [
             *[self.delete_action] * 3, *[self.spam] * 4, *[self.edit_field] * 3, self.upload,
-            self.organiser_joins, *[self.act_in_a_pause] * 2,
+            self.upload, self.organiser_joins, *[self.act_in_a_pause] * 2, self.erase,
+            *[self.come_and_go] * 2, self.flow_and_leave,
             self.organiser_leaves, self.delete_group, self.rename_group,
         ]  # fmt: skip
         staff = [
             *[self.sync_page] * 4, self.unsync_page, *[self.sync_usergroup] * 2,
             self.unsync_usergroup, *[self.make_group] * 2, self.end_group, *[self.make_rule] * 3,
-            self.switch_rule, self.delete_rule,
+            self.switch_rule, self.delete_rule, *[self.act_and_choose] * 3,
         ]  # fmt: skip
         kinds = often + seldom + (staff if self._s.staff_done else [])
         for _ in range(20):
@@ -157,11 +186,14 @@ class Acts:
             given["action_wants"] = self._rng.choice((*VALUES, ["no", "yes"]))
         if self._rng.random() < 0.3:
             given["action_size"] = self._rng.choice(("M", "L"))
+        if self._rng.random() < 0.5:
+            self._count += 1
+            given["action_comment"] = f"canary{self._s.days.seed}c{self._count} says hello"
         return given
 
-    def act(self) -> str:
+    def act(self, user_id: int | None = None) -> str:
         """Somebody known acts on a page."""
-        user_id = self._user()
+        user_id = user_id or self._user()
         if user_id is None:
             return ""
         pages = [name for name in self.pages.values() if name != "old-list"]
@@ -182,11 +214,6 @@ class Acts:
             self._loop.at(seconds * SECOND, lambda: self._loop.note("ACTS", self.act()))
         return "a pause"
 
-    def act_on(self, page_id: int, user_id: int, given: dict[str, Any] | None = None) -> int:
-        """One action in particular."""
-        given = {"suppress_subscribe": "1", **(given or {})}
-        return self._actionkit.take_action(self.pages[page_id], given, user_id)
-
     def stranger(self) -> str:
         """Somebody new signs, perhaps with number and opt-in."""
         self._count += 1
@@ -204,8 +231,67 @@ class Acts:
         user_id = self._user()
         if user_id is None:
             return ""
-        self._actionkit.take_action("old-list", {**self._given(), "source": "upload"}, user_id)
-        return f"user {user_id}: on an uploaded list"
+        page = self._rng.choice(sorted(self.pages.values()))
+        self._actionkit.take_action(page, {**self._given(), "source": "upload"}, user_id)
+        return f"user {user_id}: on an uploaded list, {page}"
+
+    def act_while_held(self) -> str:
+        """Somebody acts whose opt-out is held (A6)."""
+        held = sorted(self._quiet.keys() & set(self._actionkit.user_ids()))
+        held = [one for one in held if one not in self._ledger.erased]
+        return self.act(self._rng.choice(held)) if held else ""
+
+    def act_and_choose(self) -> str:
+        """Somebody acts, and before anybody looked staff choose something that the action came too
+        early for."""
+        said = self.act()
+        choose = (
+            self.make_group, self.make_group, self.make_rule, self.sync_page, self.switch_rule,
+        )  # fmt: skip
+        self._loop.at(
+            int(self._rng.uniform(1, 5) * SECOND),
+            lambda: self._loop.note("ACTS", "at once", self._rng.choice(choose)()),
+        )
+        return said
+
+    def come_and_go(self) -> str:
+        """Somebody new signs, and is deleted or merged minutes later."""
+        said = self.stranger()
+        newest = max(self._actionkit.user_ids())
+
+        def go() -> None:
+            others = [one for one in self._actionkit.user_ids() if one != newest]
+            others = [one for one in others if one not in self._ledger.erased]
+            if newest not in self._actionkit.user_ids() or not others:
+                return
+            if newest in self._ledger.erased:
+                return
+            if self._rng.random() < 0.5:
+                self._s.people.delete_one(newest)
+            else:
+                self._s.people.merge_two(self._rng.choice(others), newest)
+            self._loop.note("ACTS", f"user {newest}: gone again")
+
+        self._loop.at(int(self._rng.uniform(20, 200) * SECOND), go)
+        return said
+
+    def erase(self) -> str:
+        """Somebody is erased who said something in an action (E1)."""
+        ids = [one for one in self._actionkit.user_ids() if one not in self._ledger.erased]
+        some = [one for one in ids if self.words(one)]
+        if not some:
+            return ""
+        user_id = self._rng.choice(some)
+        if self._rng.random() < 0.5 and self._s.staff_done:
+            self._s.staff.erase_user(user_id)
+        else:
+            self._s.people.erase_one(user_id)
+        return f"user {user_id}: is to be forgotten"
+
+    def words(self, user_id: int) -> set[str]:
+        """What somebody said in actions, and nobody else."""
+        rows = [row for row in self._actionkit.actions() if row["user_id"] == user_id]
+        return {one for row in rows for one in row["fields"].get("comment", ())}
 
     def _an_action(self) -> int | None:
         there = [row["id"] for row in self._actionkit.query(
@@ -226,6 +312,7 @@ class Acts:
             return ""
         status = self._rng.choice(("spam", "complete", "incomplete"))
         self._actionkit.set_action_status(action_id, status)
+        self.changed.add(action_id)
         return f"action {action_id} is {status}"
 
     def edit_field(self) -> str:
@@ -268,8 +355,7 @@ class Acts:
         if group is None or not inside:
             return ""
         member_id = self._rng.choice(inside)
-        self._strive.leave_group(group, member_id)
-        self.touched.add((group, member_id))
+        self._take_out(group, member_id)
         return f"member {member_id}: taken out of group {group} by hand"
 
     def flow(self) -> str:
@@ -280,6 +366,20 @@ class Acts:
         flow = self._flow if self._rng.random() < 0.6 else None
         self._strive.edit_group(group, flow_id=flow)
         return f"group {group}: flow {flow}"
+
+    def flow_and_leave(self) -> str:
+        """A group gets a flow, and somebody is taken out who was in it before."""
+        group = self._a_group()
+        inside = self._strive.group_members(group) if group is not None else []
+        if group is None or not inside:
+            return ""
+        self._strive.edit_group(group, flow_id=self._flow)
+        self._take_out(group, self._rng.choice(inside))
+        return f"group {group}: flow {self._flow}, and somebody left"
+
+    def _take_out(self, group: int, member_id: int) -> None:
+        self._strive.leave_group(group, member_id)
+        self.touched.add((group, member_id))
 
     def delete_group(self) -> str:
         group = self._a_group()
@@ -301,7 +401,7 @@ class Acts:
 
     # --- staff ---
 
-    def _click(self, what: str, call: Callable[[], object]) -> str:
+    def click(self, what: str, call: Callable[[], object]) -> str:
         began: list[int] = []
 
         def do() -> None:
@@ -314,7 +414,7 @@ class Acts:
 
     def sync_page(self) -> str:
         page_id = self._rng.choice(sorted(self.pages))
-        return self._click(
+        return self.click(
             f"syncs page {page_id}",
             lambda: sources.sync_page(
                 self._s.world, ACCOUNT, WHO, page_id, Naming(use_existing=True)
@@ -323,7 +423,7 @@ class Acts:
 
     def sync_usergroup(self) -> str:
         usergroup = self._rng.choice(self._usergroups)
-        return self._click(
+        return self.click(
             f"syncs usergroup {usergroup}",
             lambda: sources.sync_usergroup(
                 self._s.world, ACCOUNT, WHO, usergroup, Naming(use_existing=True)
@@ -346,7 +446,7 @@ class Acts:
         if source is None or source.page_id is None:
             return ""
         page_id = source.page_id
-        return self._click(
+        return self.click(
             f"lets go page {page_id}",
             lambda: sources.unsync_page(self._s.world, ACCOUNT, WHO, page_id),
         )
@@ -356,7 +456,7 @@ class Acts:
         if source is None or source.usergroup_id is None:
             return ""
         usergroup = source.usergroup_id
-        return self._click(
+        return self.click(
             f"lets go usergroup {usergroup}",
             lambda: sources.unsync_usergroup(self._s.world, ACCOUNT, WHO, usergroup),
         )
@@ -364,13 +464,15 @@ class Acts:
     def make_group(self) -> str:
         self._count += 1
         page = self._chosen(SourceKind.PAGE) if self._rng.random() < 0.5 else None
+        taken = {one.name for one in self.now()}
+        free = [one for one in WANTING if one not in taken]
         wanted = Wanted(
-            f"Who want {self._count}",
+            self._rng.choice(free) if free else f"Who want {self._count}",
             "wants",
             page.page_id if page else None,
             self._rng.choice((None, "yes", "no")),
         )
-        return self._click(
+        return self.click(
             f"makes {wanted}",
             lambda: sources.make_actionfield_group(self._s.world, ACCOUNT, WHO, wanted, True),
         )
@@ -379,7 +481,7 @@ class Acts:
         source = self._chosen(SourceKind.ACTIONFIELD)
         if source is None:
             return ""
-        return self._click(
+        return self.click(
             f"deletes {source.source_id}",
             lambda: sources.delete_actionfield_group(self._s.world, ACCOUNT, WHO, source.source_id),
         )
@@ -395,7 +497,7 @@ class Acts:
             add_to_group=self._rng.choice((*self._thanks, self._thanks[0])),
             publish_event=self._rng.random() < 0.5,
         )
-        return self._click(
+        return self.click(
             f"makes {wanted}",
             lambda: automations.make_automation(self._s.world, ACCOUNT, WHO, wanted),
         )
@@ -413,7 +515,7 @@ class Acts:
         if rule is None:
             return ""
         enabled = self._rng.random() < 0.6
-        return self._click(
+        return self.click(
             f"switches rule {rule.rule_id} {enabled}",
             lambda: automations.switch_automation(
                 self._s.world, ACCOUNT, WHO, rule.rule_id, enabled
@@ -424,7 +526,7 @@ class Acts:
         rule = self._a_rule()
         if rule is None:
             return ""
-        return self._click(
+        return self.click(
             f"deletes rule {rule.rule_id}",
             lambda: automations.remove_automation(self._s.world, ACCOUNT, WHO, rule.rule_id),
         )
@@ -451,7 +553,7 @@ class Acts:
         for key, what in there.items():
             kept = self.kept.setdefault(key, Kept(what))
             if not kept.spans or kept.spans[-1].to_us != FOREVER:
-                kept.spans.append(Span(began_us))
+                kept.spans.append(Span(began_us, sure_us=now))
             kept.what = what
             if isinstance(what, Source):
                 kept.groups.add(what.group_id)
@@ -472,7 +574,7 @@ class Acts:
             " JOIN core_page p ON p.id = a.page_id WHERE a.id = ?", action_id,
         )  # fmt: skip
         person = row["type"] not in ("Import", "Unsubscribe") and row["source"] != "upload"
-        if row["page_id"] in self.pages:
+        if row["page_id"] in (*self.pages, self.calm_page, self.calm_old):
             self.taken[action_id] = Taken(
                 action_id, self._loop.now_us, row["user_id"], row["page_id"], person
             )
@@ -514,8 +616,46 @@ class Acts:
         if not by.by_api:
             return
         self._loop.note("STRIVE member", member_id, "joined group", group, "flow", flow)
-        if flow is not None:
-            self.joins.append((self._loop.now_us, group, member_id))
+        if flow is None:
+            return
+        self.joins.append((self._loop.now_us, group, member_id))
+        self._judge_quiet(group, member_id)
+        # What a flow does once it has texted, perhaps before the sync noted that it had it done.
+        if self._s.quiet_ticks is None and self._rng.random() < 0.3:
+            after = int(self._rng.uniform(0.1, 40) * SECOND)
+            self._loop.at(after, lambda: self._flow_ends(group, member_id))
+
+    def _flow_ends(self, group: int, member_id: int) -> None:
+        there = any(row["id"] == group for row in self._strive.tables["groups"])
+        if there and member_id in self._strive.group_members(group):
+            self._take_out(group, member_id)
+
+    def _judge_quiet(self, group: int, member_id: int) -> None:
+        """A6: whose opt-out is held is texted only if staff release that too."""
+        for user_id, member in self._ledger.linked.items():
+            hold_id, since = self._quiet.get(user_id, ("", FOREVER))
+            if member != member_id or since > self._ledger.from_us:
+                continue
+            hold = self._s.users.inner.get(ACCOUNT, f"hold/{hold_id}")
+            held = hold is not None and hold["state"] == "open"
+            if held and not self.released.get((group, user_id)):
+                self.problems.append(f"member {member_id} was put into group {group}, which texts, "
+                                     f"though the opt-out of user {user_id} is held")  # fmt: skip
+
+    # --- the application's tables, for what was looked at and what is held ---
+
+    def _noted(self, _account_id: str, key: str, item: Item | None) -> None:
+        if key.startswith("action/") and item is not None and item["decided"]:
+            self.looked_at.setdefault(int(key.removeprefix("action/")), self._loop.now_us)
+
+    def _held(self, _account_id: str, key: str, item: Item | None) -> None:
+        if not key.startswith("held/opt_outs-"):
+            return
+        _, hold_id, user = key.split("/")
+        if item is not None:
+            self._quiet.setdefault(int(user), (hold_id, self._loop.now_us))
+        elif self._quiet.get(int(user), ("", 0))[0] == hold_id:
+            del self._quiet[int(user)]
 
     def left(self, membership: Row, by: Actor) -> None:
         """A member left a group."""
@@ -589,53 +729,107 @@ class Acts:
                 elif member_id in inside and (group, member_id) not in self.by_hand:
                     yield f"{said}: does not belong there"
 
+    def listed(self) -> Iterator[str]:
+        """P6: what there is on synced pages is listed, as it is."""
+        shown, _ = list_actions(self._s.world, ACCOUNT, None, None, None, 10_000)
+        erased = self._ledger.erased.keys()
+        there = {
+            row["id"]: (row["user_id"], row["fields"])
+            for row in self._actionkit.actions()
+            if row["page_id"] in self._synced() and row["user_id"] not in erased
+        }
+        listed = {
+            one.action_id: (one.user_id, one.fields)
+            for one in shown
+            if one.user_id not in erased or one.fields  # E1: no look tells of them any more
+        }
+        for action_id in sorted(there.keys() | listed.keys()):
+            if there.get(action_id) != listed.get(action_id):
+                yield (f"action {action_id} is listed as {listed.get(action_id)}, and is "
+                       f"{there.get(action_id)}")  # fmt: skip
+
     # --- texts (P7, P8) ---
 
     def texts(self) -> Iterator[str]:
         """Of each group with a flow and each member the sync's joins have as many causes: a live
-        action each, by a rule or by the group itself, or a backfill that staff released."""
+        action each, by a rule or by the group itself, that nobody had looked at before; or a
+        backfill that staff released."""
         yield from self.problems
-        causes: Counter[tuple[int, int]] = Counter()
-        users = {member: set(users) for member, users in self._ledger.links.items()}
-        for member_id, linked in users.items():
-            for group in {group for _, group, _ in self.joins}:
-                causes[group, member_id] = sum(
-                    self._causes(group, member_id, user_id) for user_id in linked
-                )
         for (group, member_id), times in Counter((g, m) for _, g, m in self.joins).items():
-            if times > causes[group, member_id]:
-                yield (f"member {member_id} was put into group {group}, which texts, {times} times "
-                       f"for {causes[group, member_id]} reasons")  # fmt: skip
+            causes = [
+                cause
+                for user_id in self._ledger.links.get(member_id, {})
+                for cause in self._causes(group, user_id)
+            ]
+            said = f"member {member_id} was put into group {group}, which texts,"
+            if times > len(causes):
+                yield f"{said} {times} times for {len(causes)} reasons"
+            for at_us in (at for at, g, m in self.joins if (g, m) == (group, member_id)):
+                if not any(one.from_us <= at_us <= one.to_us for one in causes):
+                    yield f"{said} at {at_us}, when there was no reason to"
         yield from self._events()
 
-    def _causes(self, group: int, member_id: int, user_id: int) -> int:
-        del member_id
-        number = self.released[group, user_id]
+    def _causes(self, group: int, user_id: int) -> Iterator[Span]:
+        """What may put a user's member into a group with a flow, and when."""
+        yield from (Span(at_us) for at_us in self.released.get((group, user_id), ()))
         for taken in self.taken.values():
             whose = taken.user_id == user_id or self._ledger.merged.get(taken.user_id) == user_id
             if not (whose and self._may_be_live(taken)):
                 continue
-            number += sum(
-                group in one.groups and one.may_hold(taken.at_us) for one in self._sources()
-            )
-            number += sum(
-                one.what.add_to_group == group and one.may_hold(taken.at_us)
-                for one in self.kept.values()
-                if isinstance(one.what, Automation)
-            )
-        return number
+            for one in self.kept.values():
+                gives = (
+                    one.what.add_to_group == group
+                    if isinstance(one.what, Automation)
+                    else group in one.groups and one.what.kind is not SourceKind.USERGROUP
+                )
+                if gives and one.may_hold(taken.at_us):
+                    yield Span(taken.at_us, self.looked_at.get(taken.action_id, FOREVER))
 
-    def _may_be_live(self, taken: Taken) -> bool:
-        pages = [
+    def outcomes(self) -> Iterator[str]:
+        """P7: what became of a rule for a live action is always told."""
+        there = {row["id"] for row in self._actionkit.actions() if row["status"] == "complete"}
+        records = self._s.records()
+        for kept in self.kept.values():
+            rule = kept.what
+            if not isinstance(rule, Automation) or rule.actionfield or len(kept.spans) > 1:
+                continue
+            items = self._s.groups.inner.query(ACCOUNT, runs_of(rule.rule_id), None, 10_000).items
+            told = {item["action_id"] for item in items}
+            people = {item["user_id"] for item in items} | {item["member_id"] for item in items}
+            for taken in self.taken.values():
+                record = records.get(taken.user_id)
+                if record is None or record.status is not Status.SYNCED:
+                    continue
+                if taken.action_id not in there or taken.action_id in self.changed:
+                    continue
+                if rule.page_id not in (None, taken.page_id) or not self._always(kept, taken):
+                    continue
+                if rule.once_per == "person" and {taken.user_id, record.member_id} & people:
+                    continue
+                if taken.action_id not in told:
+                    yield (f"nothing tells what became of rule {rule.rule_id} for action "
+                           f"{taken.action_id} of user {taken.user_id}")  # fmt: skip
+
+    def _always(self, kept: Kept, taken: Taken) -> bool:
+        """Whether a rule, and the page, were there when the action's look may have begun."""
+        pages = [one for one in self._pages_of(taken) if len(one.spans) == 1]
+        there = [kept.spans[0], *(one.spans[0] for one in pages)]
+        before = taken.at_us - int(self._s.days.lag_seconds * SECOND)
+        return bool(pages) and all(one.sure_us < before and one.to_us == FOREVER for one in there)
+
+    def _pages_of(self, taken: Taken) -> list[Kept]:
+        return [
             one
             for one in self._sources()
             if isinstance(one.what, Source)
             and one.what.kind is SourceKind.PAGE
             and one.what.page_id == taken.page_id
         ]
+
+    def _may_be_live(self, taken: Taken) -> bool:
         return (
             taken.person
-            and any(one.may_hold(taken.at_us) for one in pages)
+            and any(one.may_hold(taken.at_us) for one in self._pages_of(taken))
             and not any(one.from_us <= taken.at_us <= one.to_us for one in self.off)
         )
 

@@ -7,11 +7,11 @@ each rule of consent has one outcome.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from instep.domain.record import Status
 from instep.domain.rules import Option, Resubscribe
+from tests.simulation.calm_acts import CalmActs, Expected
 from tests.simulation.days_world import DaysSimulation
 from tests.simulation.invariants import FILL, NEVER, OVER, TO_ACTIONKIT, TO_STRIVE, reading
 from tests.simulation.ledger import State
@@ -19,15 +19,6 @@ from tests.simulation.ledger import State
 MOST_PAIRS = 4
 _TO_ACTIONKIT = TO_ACTIONKIT | {Option.TWO_WAY: OVER}
 _TO_STRIVE = TO_STRIVE | {Option.TWO_WAY: OVER}
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What is to be seen of a pair. `shown` reads it, as text."""
-
-    what: str
-    shown: Callable[[], tuple[object, ...]]
-    wanted: tuple[object, ...]
 
 
 def after_edit(
@@ -67,10 +58,13 @@ class Calm:
         self._rng = rng
 
     def rounds(self) -> list[str]:
-        """Three of them: what went otherwise."""
+        """Three of them, of some pairs with actions: what went otherwise."""
         problems: list[str] = []
-        for _ in range(3):
-            expected = [self._edit(*pair) for pair in self._pairs()]
+        plain = list(self._plain())
+        acts = CalmActs(self._s, self._rng.sample(plain, (len(plain) + 1) // 2), self._rng)
+        for number in range(3):
+            expected = [self._edit(*pair) for pair in self._pairs(acts.user_ids)]
+            expected += acts.step(number)
             self._s.loop.note("CALM", [one.what for one in expected if one])
             self._s.cycles()
             problems += [
@@ -80,9 +74,10 @@ class Calm:
             ]
         return problems
 
-    def _pairs(self) -> list[tuple[int, int]]:
-        """Pairs of which nothing is special, so that all is known."""
-        return self._rng.sample(found := list(self._plain()), min(MOST_PAIRS, len(found)))
+    def _pairs(self, others: set[int]) -> list[tuple[int, int]]:
+        """Pairs of which nothing is special, so that all is known, without some."""
+        found = [one for one in self._plain() if one[0] not in others]
+        return self._rng.sample(found, min(MOST_PAIRS, len(found)))
 
     def _plain(self) -> Iterator[tuple[int, int]]:
         for user_id, record in sorted(self._s.records().items()):
@@ -197,6 +192,8 @@ class Calm:
         predates = self._s.records()[user_id].consent.predates_phone
         if predates and self._s.story.actionkit_unknowns.direct_write_keeps_action_id:
             return None  # what staff set directly may seem to be ours
+        if how == "direct" and self._seems_uploaded(user_id):
+            return None
         if last.side == "actionkit":
             # A false of somebody who was never opted in is no refusal.
             if last.user_id != user_id or (how == "upload" and self._last_opt_in(number) < 0):
@@ -205,6 +202,12 @@ class Calm:
         if setting is Resubscribe.NEVER:
             return False
         return setting is Resubscribe.ANY or how == "own_action"
+
+    def _seems_uploaded(self, user_id: int) -> bool:
+        """Whether what staff set directly may bear the id of an upload's action (F11.5)."""
+        keeps = self._s.story.actionkit_unknowns.direct_write_keeps_action_id
+        said = (one for one in self._ledger.said if one.user_id == user_id)
+        return keeps and any(one.how == "upload" for one in said)
 
     def _last_opt_in(self, number: str) -> int:
         return max(

@@ -88,6 +88,7 @@ class DaysSimulation(Simulation):
 
     def cycles(self) -> None:
         """More cycles, as many as show whatever was new."""
+        self.most_calls = self.wire.calls + MOST_CALLS
         with self._sizes():
             wanted = self.ticks + 2 + self._in_turn()
             if not self.loop.run_until(

@@ -302,30 +302,39 @@ class People:
         user_id = self._user()
         if user_id is None or len(self._actionkit.user_ids()) < 3:
             return ""
+        self.delete_one(user_id)
+        return f"user {user_id}: deleted"
+
+    def delete_one(self, user_id: int) -> None:
         self._actionkit.delete_user(user_id)
         self._ledger.deleted.add(user_id)
         self._ledger.look_at_user(user_id)
-        return f"user {user_id}: deleted"
 
     def merge(self) -> str:
         ids = [one for one in self._actionkit.user_ids() if one not in self._ledger.erased]
         if len(ids) < 4:
             return ""
         primary, other = self._rng.sample(ids, 2)
+        self.merge_two(primary, other)
+        return f"user {other}: merged into user {primary}"
+
+    def merge_two(self, primary: int, other: int) -> None:
         self._actionkit.merge_users(primary, other)
         self._ledger.merged[other] = primary
         self._ledger.look_at_user(other)
         self._ledger.look_at_user(primary)
-        return f"user {other}: merged into user {primary}"
 
     def erase(self) -> str:
         user_id = self._user()
         if user_id is None:
             return ""
+        self.erase_one(user_id)
+        return f"user {user_id}: erased"
+
+    def erase_one(self, user_id: int) -> None:
         self._ledger.erase(user_id, self.canaries(user_id))
         self._actionkit.erase_user(user_id)
         self._ledger.look_at_user(user_id)
-        return f"user {user_id}: erased"
 
     def canaries(self, user_id: int) -> tuple[str, ...]:
         """What of this user and nobody else is to be nowhere once they are erased."""
@@ -338,6 +347,8 @@ class People:
                     value for value in state["values"].values() if any(map(str.isdigit, value))
                 }
                 (mine if one == user_id else others).update(told)
+        if self._strive.acts is not None:
+            mine |= self._strive.acts.words(user_id)
         place = {zip_ for places in PLACES.values() for zip_, _, _ in places}
         return tuple(sorted(one for one in mine - others - place if len(one) > 4))
 

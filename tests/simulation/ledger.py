@@ -175,6 +175,8 @@ class Ledger:
     strays: set[int] = field(default_factory=set)
     """By the sync, in the place of somebody whose email changed or who was gone just then."""
     said: list[Said] = field(default_factory=list)
+    lifted: set[Said] = field(default_factory=set)
+    """Refusals from Strive that ActionKit lifted, by the setting that there was then (F11.3)."""
     writes: list[Write] = field(default_factory=list)
     links: dict[int, dict[int, int]] = field(default_factory=dict)
     """Of each member the users ever linked to it, or about to be, and when last stored so."""
@@ -603,7 +605,9 @@ class Ledger:
             ]
         else:
             ways = [Chosen(Resubscribe.ANY, 0)]
-        if not any(self._lifted(user_id, refusal, ways) for user_id in trues):
+        if any(self._lifted(user_id, refusal, ways) for user_id in trues):
+            self.lifted.add(refusal)
+        else:
             self.problems.append(f"{what} over a refusal: {refusal}")
 
     def _refusal(self, member_id: int, number: str, made: bool) -> Said | None:
@@ -613,7 +617,7 @@ class Ledger:
         for one in reversed(self.said):
             if one.side != "strive" or number not in one.numbers:
                 continue
-            if one.opted_in:
+            if one.opted_in or one in self.lifted:
                 return None
             if one.at_us > before:
                 return one if not made else None

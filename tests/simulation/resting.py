@@ -44,7 +44,9 @@ def broken_days(s: DaysSimulation) -> list[str]:
         *resting.refusals(),
         *resting.groups(),
         *s.acts.memberships(),
+        *s.acts.listed(),
         *s.acts.texts(),
+        *s.acts.outcomes(),
         *resting.history(),
         *resting.written_once(),
         *resting.nobody_bothered(),
@@ -449,6 +451,8 @@ class _Resting:
             gone = self.ledger.erased.keys() | self.ledger.deleted | self.ledger.merged.keys()
             if gone & set(users):
                 continue  # whose actions are gone too: nobody can tell what a dead worker wrote
+            if self.ledger.strays & set(users):
+                continue  # U6: it reached another user, which an alarm tells of
             if not any(told[one, write.side, write.field, write.new] for one in users if one):
                 yield f"no entry tells of {write}"
 

@@ -158,7 +158,10 @@ class Staff:
         known = [one for one in ids if one in self._simulation.actionkit.user_ids()]
         if not known:
             return
-        user_id = self._rng.choice(known)
+        self.erase_user(self._rng.choice(known))
+
+    def erase_user(self, user_id: int) -> None:
+        """One in particular."""
 
         def erase() -> None:
             if user_id not in self._ledger.erased:
@@ -178,10 +181,17 @@ class Staff:
                 self._click(f"discard {hold_id}", lambda: self._discard(hold_id))
 
     def release_all(self) -> None:
-        """Nothing is left to be decided."""
-        if not self.busy:
-            for one in self._simulation.open_holds():
-                hold_id = one["item"].removeprefix("hold/")
+        """Nothing is left to be decided. What is discarded then is what `calm_acts` wants so."""
+        if self.busy:
+            return
+        for one in self._simulation.open_holds():
+            hold_id = one["item"].removeprefix("hold/")
+            declined = self._simulation.acts.declined.get(one.get("group_id", 0))
+            if declined is not None:
+                declined.append(hold_id)
+                call = partial(discard, self._world, ACCOUNT, WHO, hold_id)
+                self._click(f"discard {hold_id}", call)
+            else:
                 self._click(f"release {hold_id}", partial(self._release, hold_id))
 
     def _release(self, hold_id: str) -> None:
@@ -200,7 +210,8 @@ class Staff:
             user_id = int(one["item"].rsplit("/", 1)[1])
             if (hold_id, user_id) not in self._released:
                 self._released.add((hold_id, user_id))
-                self._simulation.acts.released[item["group_id"], user_id] += 1
+                released = self._simulation.acts.released
+                released[item["group_id"], user_id].append(self._loop.now_us)
 
     def _discard(self, hold_id: str) -> None:
         # Who is in it now, and whoever joins while the call is made again.

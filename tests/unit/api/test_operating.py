@@ -1,4 +1,4 @@
-"""Runs, audit, description, errors, and the page that shows progress (A4, O1, O6)."""
+"""Runs, audit, description, errors (A4, O1, O6)."""
 
 from __future__ import annotations
 
@@ -316,36 +316,6 @@ def test_going_on_is_what_resuming_does(desk: Desk) -> None:
     desk.switch_on()
     account = replace(desk.account())
     assert start_initial_sync(desk.world, account) == account.initial_sync_run
-
-
-# --- the page ---
-
-
-def test_the_page_loads_nothing_from_elsewhere(desk: Desk) -> None:
-    page = desk.raw("GET", "/")
-    assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
-    policy = page.headers["Content-Security-Policy"]
-    assert "default-src 'none'" in policy
-    assert "unsafe" not in policy
-    assert "http" not in page.text
-    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=", page.text)
-    linked = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-    assert sorted(linked) == ["progress.css", "progress.js"]
-    types = {"progress.css": "text/css", "progress.js": "text/javascript"}
-    for name, content_type in types.items():
-        answer = desk.raw("GET", f"/{name}")
-        assert answer.status == 200
-        assert answer.headers["Content-Type"].startswith(content_type)
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert "innerHTML" not in answer.text
-        assert "//" not in re.sub(r"^\s*//.*$", "", answer.text, flags=re.MULTILINE)
-
-
-def test_the_script_finds_its_elements(desk: Desk) -> None:
-    ids = set(re.findall(r'\bid="([^"]+)"', desk.raw("GET", "/").text))
-    used = set(re.findall(r'(?:element|setText)\("([^"]+)"', desk.raw("GET", "/progress.js").text))
-    assert used
-    assert used <= ids
 
 
 def test_answers_about_people_are_not_kept(desk: Desk) -> None:

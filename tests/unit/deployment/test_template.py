@@ -320,8 +320,33 @@ WEBHOOK = "ANY /webhooks/actionkit/{account_id}/{token}"
 def test_only_what_shows_nothing_of_an_account_is_open() -> None:
     routes = of_type("AWS::ApiGatewayV2::Route").values()
     open_routes = {one["RouteKey"] for one in routes if one.get("AuthorizationType") != "JWT"}
-    files = {"GET /progress.js", "GET /progress.css"}
-    assert open_routes == {"GET /health", "GET /openapi.json", "GET /", WEBHOOK, *files}
+    files = {"GET /", "GET /config.json", "GET /assets/{file}"}
+    assert open_routes == {"GET /health", "GET /openapi.json", WEBHOOK, *files}
+
+
+def test_what_serves_the_console_may_do_nothing_else() -> None:
+    allowed = [one["Action"] for name, one in statements() if name == "ConsoleRole"]
+    assert allowed == [["logs:CreateLogStream", "logs:PutLogEvents"]]
+
+
+def test_the_console_is_built_by_sam() -> None:
+    """In the project's folder: console/ lies beside the function's own, which is all that sam
+    would copy."""
+    metadata = RESOURCES["ConsoleFunction"]["Metadata"]
+    assert metadata == {"BuildMethod": "makefile", "WorkingDirectory": "."}
+    makefile = (ROOT / FUNCTIONS["ConsoleFunction"]["CodeUri"] / "Makefile").read_text()
+    assert re.search(r"^build-ConsoleFunction:", makefile, re.MULTILINE)
+
+
+def test_the_user_pool_lets_the_console_sign_in_and_come_back() -> None:
+    client = RESOURCES["UserPoolClient"]["Properties"]
+    assert client["AllowedOAuthFlows"] == ["code"]
+    assert client["GenerateSecret"] is False
+    assert client["CallbackURLs"] == client["LogoutURLs"]
+    assert client["CallbackURLs"] == [TEMPLATE["Outputs"]["ConsoleUrl"]["Value"]]
+    domain = RESOURCES["UserPoolDomain"]
+    assert domain["Condition"] == "OwnSignIn"
+    assert "AWS::StackName" not in str(domain)  # it may have capital letters
 
 
 def test_p4_pushes_have_a_function_and_a_limit_of_their_own() -> None:

@@ -11,7 +11,7 @@ from instep.domain.holds import HoldKind, Stake, at_stake, threshold
 from instep.domain.people import FieldRow, Side, User
 from instep.domain.plan import Plan
 from instep.domain.record import Base, Status, Warning  # noqa: A004
-from instep.domain.rules import Option
+from instep.domain.rules import Moment, Option, Source, SourceKind
 from tests.property.small_world import NUMBERS, OPT_IN, PRIMARY, START, World, rules_with
 
 N, N2 = NUMBERS[0], NUMBERS[1]
@@ -154,16 +154,33 @@ def test_a6_a_held_opt_out_at_a_first_link_is_decided_as_at_a_first_link() -> No
 
 
 def test_a6_removals_from_groups() -> None:
+    """Of a usergroup that the user left. By P2 nobody leaves a group that is not kept up."""
     one = linked()
-    one.set_primary_group(None)
+    source = Source(
+        "usergroup-5", SourceKind.USERGROUP, 10, "Drivers", Moment(START, 0), usergroup_id=5
+    )
+    one.rules = replace(one.rules, sources=(source,))
+    one.users[1] = replace(one.users[1], usergroups=frozenset({5}))
+    one.quiet()
+    assert one.records[1].groups == {PRIMARY, 10}
+    one.users[1] = replace(one.users[1], usergroups=frozenset())
     assert stakes(one) == {REMOVED}
-    assert one.records[1].groups == {PRIMARY}
+    assert one.records[1].groups == {PRIMARY, 10}
+    assert 10 in one.member_of(1).groups
     one.held, one.discarded = frozenset(), frozenset({REMOVED})
     one.sync(1)
-    assert one.records[1].groups == frozenset()
-    assert PRIMARY in one.member_of(1).groups
+    assert one.records[1].groups == {PRIMARY}
+    assert 10 in one.member_of(1).groups
     one.discarded = frozenset()
     assert one.sync(1) == Plan(one.records[1])
+
+
+def test_p2_nobody_is_at_stake_in_a_group_that_is_not_kept_up_any_more() -> None:
+    one = linked()
+    one.set_primary_group(None)
+    assert stakes(one) == set()
+    assert one.records[1].groups == frozenset()
+    assert PRIMARY in one.member_of(1).groups
 
 
 def test_a6_a_link_does_not_end_while_its_removals_are_held() -> None:

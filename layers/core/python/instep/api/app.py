@@ -35,21 +35,6 @@ from instep.use_cases.world import World
 
 PREFIX: Final = "/api/accounts/"
 FIRST_CALL: Final = re.compile(r"/api/accounts/[^/]+/connection")
-PAGE: Final = Path(__file__).parent / "page"
-PAGE_FILES: Final = {
-    "/": ("progress.html", "text/html; charset=utf-8"),
-    "/progress.js": ("progress.js", "text/javascript; charset=utf-8"),
-    "/progress.css": ("progress.css", "text/css; charset=utf-8"),
-}
-PAGE_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-cache",
-}
 ERROR_STATUSES: Final = {
     "403": "Not your account, or not your role",
     "404": "There is no such thing",
@@ -190,14 +175,6 @@ def _add_open_routes(app: APIGatewayHttpResolver) -> None:
         return Response(
             status_code=200, content_type=content_types.APPLICATION_JSON, body=described[0]
         )
-
-    def page_file() -> Response[Any]:
-        name, content_type = PAGE_FILES[app.context["_path"]]
-        text = (PAGE / name).read_text(encoding="utf-8")
-        return Response(status_code=200, content_type=content_type, body=text, headers=PAGE_HEADERS)
-
-    for path in PAGE_FILES:
-        app.get(path, include_in_schema=False)(page_file)
 
 
 def describe(app: APIGatewayHttpResolver) -> dict[str, Any]:

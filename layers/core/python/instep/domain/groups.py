@@ -143,24 +143,25 @@ def decide_groups(
     kept up any more (P2); whom staff kept out of a group with a flow stays out until they act."""
     wanted, inside = entitled(user, rules), frozenset(inside)
     kept = kept_up(rules)
-    texting = _texting(user, wanted - inside, fresh, rules, now)
-    declined = known.declined_groups & wanted - inside - texting.keys()
+    live = _given_live(user, wanted - inside, fresh, rules, now)
+    texting = {group: action for group, action in live.items() if group in rules.closed_groups}
+    declined = known.declined_groups & wanted - inside - live.keys()
     join = wanted - inside - declined
     leave = known.groups & kept & inside - wanted
     added = (known.groups & inside & wanted) | join
     return GroupDecision(join, leave, added, texting, declined)
 
 
-def _texting(
+def _given_live(
     user: User, missing: frozenset[int], fresh: Collection[int], rules: Rules, now: datetime
 ) -> dict[int, int]:
-    """The groups with a flow that live actions give, each with the newest such action."""
+    """The groups that live actions give, each with the newest such action."""
     live = [one for one in user.actions if one.action_id in fresh and is_live(one, rules, now)]
     return {
         source.group_id: action.action_id
         for action in sorted(live, key=lambda one: one.action_id)
         for source in rules.sources
-        if source.group_id in missing & rules.closed_groups
+        if source.group_id in missing
         and source.kind is not SourceKind.USERGROUP
         and not source.ending
         and gives(source, action, rules)

@@ -57,17 +57,19 @@ def note_actions(
     world: World, account_id: str, seen: Mapping[int, Seen], known_before: Collection[int]
 ) -> None:
     """Notes users' actions as a look showed them and decide had them, and takes those away that it
-    did not show: deleted, moved to another user, or of a page that is no longer synced.
+    did not show: deleted (with their users or alone), moved to another user, or of a page that is
+    no longer synced.
     `known_before`: the users of whom actions may have been noted before."""
     now = world.clock.now()
-    users = {user_id: one.user.actions for user_id, one in seen.items() if one.user is not None}
+    users = {user_id: one.user.actions if one.user else () for user_id, one in seen.items()}
     actions = [action for some in users.values() for action in some]
     known = _noted(world, account_id, actions)
     items: list[Item] = []
     for user_id, some in users.items():
         for action in some:
-            items += _items(account_id, user_id, action, known.get(action_key(action.action_id)))
-            items += _fields_items(world, account_id, action, now)
+            noted = known.get(action_key(action.action_id))
+            items += _items(account_id, user_id, action, noted)
+            items += _fields_items(world, account_id, action, now, noted is not None)
     if items:
         world.groups.put_many(items)
     note_actionfields(world, account_id, {name for one in actions for name, _ in one.fields})
@@ -126,9 +128,12 @@ def _items(account_id: str, user_id: int, action: Action, known: Item | None) ->
     return [item, *({"account_id": account_id, "item": place} for place in places)]
 
 
-def _fields_items(world: World, account_id: str, action: Action, now: datetime) -> list[Item]:
+def _fields_items(
+    world: World, account_id: str, action: Action, now: datetime, noted: bool
+) -> list[Item]:
+    """Of an action that was noted before also that it has no fields any more."""
     until = (action.created_at or now) + timedelta(days=world.limits.history_days)
-    if not action.fields or until <= now:
+    if not (action.fields or noted) or until <= now:
         return []
     return [
         {

@@ -6,7 +6,7 @@ the queue first and stores the notes afterwards. So whoever dies in between find
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -26,6 +26,7 @@ from instep.use_cases.checksums import (
     names_of,
     read_buckets,
     read_sums,
+    read_unknown,
 )
 from instep.use_cases.cursors import (
     LATE,
@@ -80,8 +81,8 @@ DAY: Final = timedelta(days=1)
 class Page:
     """Who was found. What is noted of it is to be stored once all of them are on the queue.
     `joined`: members whom somebody put into the primary group; `changed`: members without a user
-    who changed (U5). `notes`: what actions come to. `ended`: the sources where there is nothing
-    more to be found now."""
+    who changed (U5). `unknown`: what was noted of users who are known by now. `notes`: what actions
+    come to. `ended`: the sources where there is nothing more to be found now."""
 
     cursors: Cursors
     user_ids: tuple[int, ...] = ()
@@ -89,6 +90,7 @@ class Page:
     changed: tuple[int, ...] = ()
     buckets: tuple[Bucket, ...] = ()
     sums: tuple[Item, ...] = ()
+    unknown: tuple[Item, ...] = ()
     notes: tuple[Item, ...] = ()
     ended: frozenset[str] = frozenset()
 
@@ -103,6 +105,8 @@ class Page:
         stored = [one.store(world, account_id) for one in self.buckets]
         if self.sums and all(stored):
             world.users.put_many(self.sums)
+            for one in self.unknown:
+                world.users.delete(account_id, one["item"], expect={"token": one["token"]})
         if self.notes:
             world.groups.put_many(self.notes)
 
@@ -117,6 +121,7 @@ class _Finding:
     newcomers: set[int] = field(default_factory=set)
     buckets: list[Bucket] = field(default_factory=list)
     sums: list[Item] = field(default_factory=list)
+    unknown: list[Item] = field(default_factory=list)
     notes: list[Item] = field(default_factory=list)
     more: bool = False
     """Whether the source that was read last has more."""
@@ -234,6 +239,7 @@ class Finder:
             tuple(sorted(finding.newcomers)),
             tuple(finding.buckets),
             tuple(finding.sums),
+            tuple(finding.unknown),
             tuple(finding.notes),
             frozenset(done),
         )
@@ -326,8 +332,13 @@ class Finder:
         size = FULL_SUMS if self._is_long else SUMS
         for start in range(first, last + 1, size):
             found |= self._actionkit.sums(start, min(last, start + size - 1), self._names)
-        inside = {one for one in (*found, *noted.sums) if first <= one <= last}
-        differing = sorted(one for one in inside if found.get(one) != noted.sums.get(one))
+        unknown = (
+            {} if self._upto is not None else read_unknown(self._world, self._account.account_id)
+        )
+        inside = {one for one in (*found, *noted.sums, *unknown) if first <= one <= last}
+        differing = sorted(
+            one for one in inside if one in unknown or found.get(one) != noted.sums.get(one)
+        )
         for number in differing[:BUCKETS]:
             # One that the initial sync is in the middle of is compared again until it has ended.
             partial_bucket = self._upto is not None and number == bucket_of(self._upto)
@@ -335,7 +346,8 @@ class Finder:
                 sums[number] = found[number]
             else:
                 sums.pop(number, None)
-        self._compare_users(finding, differing[:BUCKETS])
+        self._compare_users(finding, differing[:BUCKETS], unknown=unknown)
+        finding.unknown += [unknown[one] for one in differing[:BUCKETS] if one in unknown]
         finding.more = len(differing) > BUCKETS
         if differing:
             done = differing[:BUCKETS]
@@ -347,8 +359,10 @@ class Finder:
         finding: _Finding,
         numbers: Sequence[int],
         candidates: Mapping[int, set[int]] | None = None,
+        unknown: Collection[int] = (),
     ) -> None:
-        """Finds the users of these buckets (or the candidates alone) that differ; notes them."""
+        """Finds the users of these buckets (or the candidates alone) that differ; notes them. Of
+        the `unknown` buckets also who is recorded, and not there any more."""
         noted = read_buckets(self._world, self._account.account_id, numbers)
         every = self._checksums(numbers, candidates, self._names)
         for number in numbers:
@@ -362,6 +376,8 @@ class Finder:
             among = {*then, *before.users} if only is None else only
             changed = {one for one in among if then.get(one) != before.users.get(one)}
             finding.user_ids |= changed
+            if number in unknown:
+                finding.user_ids |= {one.user_id for one in self._records_in(number)} - now.keys()
             if set(self._names) - set(before.userfields):
                 # A field is new: what it held before now was perhaps looked at too early (F3).
                 finding.user_ids |= self._linked_in(number)
@@ -374,11 +390,14 @@ class Finder:
 
     def _linked_in(self, number: int) -> set[int]:
         """The linked users of a bucket."""
+        return {one.user_id for one in self._records_in(number) if one.member_id}
+
+    def _records_in(self, number: int) -> Iterator[Record]:
         first, last = number * BUCKET, number * BUCKET + BUCKET - 1
         after = user_key(first - 1) if first else None
         items = walk(self._world.users, self._account.account_id, "user/", after, BUCKET)
         inside = takewhile(lambda item: item["item"] <= user_key(last), items)
-        return {one.user_id for item in inside if (one := loaded(RECORD, item)).member_id}
+        return (loaded(RECORD, item) for item in inside)
 
     def _checksums(
         self,

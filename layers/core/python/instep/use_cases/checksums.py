@@ -21,6 +21,7 @@ from instep.use_cases.world import World
 
 PART = 1000
 """Buckets whose sums lie in one item."""
+UNKNOWN = "unknown/"
 AT_ONCE = 1000
 """Users of one question by id."""
 
@@ -94,6 +95,25 @@ def note_users(
             after = replace(before, userfields=names, users={**kept, **mine})
             if after.store(world, account.account_id):
                 break
+
+
+def note_unknown(world: World, account_id: str, user_ids: Iterable[int]) -> None:
+    """Notes that users are about to be looked at who were perhaps never compared. Their buckets are
+    compared at their next turn whatever they come to: who came and went in between is in a record
+    alone, and no sum tells of it."""
+    token = world.ids.new()
+    world.users.put_many(
+        [
+            {"account_id": account_id, "item": f"{UNKNOWN}{number:09d}", "token": token}
+            for number in sorted({bucket_of(one) for one in user_ids})
+        ]
+    )
+
+
+def read_unknown(world: World, account_id: str) -> dict[int, Item]:
+    """The buckets of such users, with what is noted of them."""
+    items = walk(world.users, account_id, UNKNOWN)
+    return {int(one["item"].removeprefix(UNKNOWN)): one for one in items}
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,13 +81,18 @@ def erase_person(world: World, account_id: str, user_id: int, who: str) -> None:
     _queue(world, account, user_id)
 
 
-def note_erasure(world: World, account_id: str, user_id: int, who: str) -> None:
+def note_erasure(
+    world: World, account_id: str, user_id: int, who: str, before: Record | None = None
+) -> None:
     """Notes that a person is to be erased, before anything of it is done: whatever is cut off goes
-    on at the next tick."""
+    on at the next tick. `before`: the record, which from then on does not name them any more: of
+    its members and email no user is ever made."""
     now = world.clock.now()
     world.users.put(
         {"account_id": account_id, "item": erasing_key(user_id), "at": stamp(now), "who": who}
     )
+    if before is not None:
+        forget_newcomers(world, account_id, user_id, _members(before), before.email)
 
 
 def resume_erasures(world: World, account: Account) -> None:

@@ -93,7 +93,7 @@ class Firing:
             publish = self._publisher(rule, action, who) if rule.publish_event else None
             verdict = self._once(key, action.action_id, member_id, rule.add_to_group, publish)
         elif verdict is not None:
-            verdict = self._begun(key, action.action_id, member_id, rule.add_to_group) or verdict
+            verdict = self._begun(key, action.action_id, member_id, rule) or verdict
         if verdict is not None:
             self.world.groups.put(self._run(rule, action, who, verdict, now))
 
@@ -201,9 +201,7 @@ class Firing:
 
     # --- what somebody did who is gone ---
 
-    def _begun(
-        self, key: str, action_id: int, member_id: int, group_id: int | None
-    ) -> Verdict | None:
+    def _begun(self, key: str, action_id: int, member_id: int, rule: Automation) -> Verdict | None:
         """What came of a rule that was begun for this very action, though by now it would not be;
         None: nothing was begun, or nothing came of it."""
         claim = find_claim(self.world, self.account_id, key)
@@ -213,7 +211,12 @@ class Firing:
             return OUTCOMES[claim.state]
         if self.world.clock.now() < claim.deadline:
             raise PendingError(claim.deadline)
-        return self._found_out(key, claim, member_id, group_id)
+        done = self._found_out(key, claim, member_id, rule.add_to_group)
+        latest = find_claim(self.world, self.account_id, key)
+        if done is None and not rule.publish_event and latest is not None and latest.joined:
+            self._advanced(key, latest, "done")  # The group was all there was to it.
+            return OUTCOMES["done"]
+        return done
 
     def _found_out(
         self, key: str, claim: Claim, member_id: int, group_id: int | None

@@ -38,7 +38,7 @@ MANY_SHARERS = 50
 BUSY_SECONDS = 5
 """A plan under way is mostly carried out by then; its worker may live longer."""
 LAG = timedelta(minutes=6)
-"""How far behind reports may be, where they were ever seen to be."""
+"""How far behind reports may be."""
 MANY_TRIES = 3
 """A look that is stale more often than this may be so for ever."""
 
@@ -112,12 +112,16 @@ class Looking:
     def _take_turn(self, sharers: int) -> tuple[Grant, list[int]]:
         """A grant, and whom it is for; the others have to wait for the next one."""
         user_ids = list(self._work.user_ids)
-        sql = self._account.connection is None or self._account.connection.actionkit_reads == "sql"
+        sql = self._reads_by_sql()
         lease = HTTP_LEASE_SECONDS if sql else self._world.limits.worker_seconds
         grant = self.pacer.take(len(user_ids) + sharers, TURN_SECONDS, lease)
         least = max(1, min(FEW_SHARERS, grant.records // 4))
         spare = min(sharers, max(least, grant.records - len(user_ids)))
         return grant, user_ids[: max(1, grant.records - spare)]
+
+    def _reads_by_sql(self) -> bool:
+        connection = self._account.connection
+        return connection is None or connection.actionkit_reads == "sql"
 
     def _without_busy(self, user_ids: list[int], records: Mapping[int, Record]) -> list[int]:
         """Leaves out users with a plan under way: two plans never meet (U10)."""
@@ -135,14 +139,15 @@ class Looking:
         return free
 
     def _under_way_until(self, record: Record) -> datetime | None:
-        """How long a plan may be under way, or where reports lag its actions not be shown yet."""
+        """How long a plan may be under way, or its actions not be shown yet: this may be the first
+        time that reports are seen to lag."""
         intent = record.intent
         if intent is None:
             return None
         acts = intent.opt_in_actionkit is not None or any(
             write.side is Side.ACTIONKIT for write in intent.field_writes
         )
-        lag = LAG if acts and self._account.sql_lags else timedelta()
+        lag = LAG if acts and self._reads_by_sql() else timedelta()
         return max(intent.expires_at, intent.at + lag)
 
     def _look_at_actionkit(

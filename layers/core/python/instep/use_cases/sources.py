@@ -226,6 +226,7 @@ def _fill(world: World, account: Account, source: Source) -> Source:
     between is made good by the next tick."""
     if source.backfill:
         return source
+    note_group(world, account.account_id, source)
     filled = replace(source, backfill=start_backfill(world, account, source))
     store_source(world, account.account_id, filled, source)
     return filled

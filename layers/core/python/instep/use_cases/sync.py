@@ -36,6 +36,7 @@ from instep.use_cases.accounts import find_account
 from instep.use_cases.actions import note_actions
 from instep.use_cases.brake import Brake, Decided
 from instep.use_cases.broken import check_mappings
+from instep.use_cases.checksums import note_unknown
 from instep.use_cases.confirming import CONFIRM, await_answers
 from instep.use_cases.conflicts import conflict_items
 from instep.use_cases.errors import (
@@ -53,7 +54,7 @@ from instep.use_cases.pacing import Grant, Pacer
 from instep.use_cases.ports import Act, Item
 from instep.use_cases.records import People
 from instep.use_cases.runs import add_tallies, change_run, find_or_none, still_open, ticked_off
-from instep.use_cases.work import Work, for_others, later_seconds, put_work
+from instep.use_cases.work import INITIAL_SYNC, Work, for_others, later_seconds, put_work
 from instep.use_cases.world import World
 
 CATALOGUE_SECONDS = 30
@@ -203,8 +204,16 @@ class Batch:
         decided = self._brake.checked(decided, self._rules)
         for user_id in self._brake.again:
             self._looking.look_again(user_id, 1)
+        self._note_unknown([one.user_id for one in decided if one.before is None])
         begun = [self._begin(one) for one in decided]
         return [one for one in begun if one is not None]
+
+    def _note_unknown(self, user_ids: list[int]) -> None:
+        """Who is recorded before any comparison came to them is found all the same, should they be
+        gone by then (U3). The initial sync notes what users come to before it looks at them."""
+        by_sums = self._actionkit.finds_changes_by() == "checksums"
+        if user_ids and by_sums and self._work.cause != INITIAL_SYNC:
+            note_unknown(self._world, self._account.account_id, user_ids)
 
     def _without_broken(self, decided: list[Decided]) -> list[Decided]:
         """Leaves out users whose custom field seems to be cleared because it is no longer there:
@@ -272,7 +281,8 @@ class Batch:
             self._settled(plan.record)
             return None
         if plan.erase:
-            erasure.note_erasure(self._world, self._account.account_id, user_id, "ActionKit")
+            account_id = self._account.account_id
+            erasure.note_erasure(self._world, account_id, user_id, "ActionKit", known)
         expires_at = now + timedelta(seconds=self._world.limits.worker_seconds)
         intent = intent_of(plan, self._world.ids.new(), now, expires_at)
         one = Applying(user_id, plan, seen, intent, known, before)
