@@ -402,6 +402,7 @@ def test_p5_two_thousand_webhooks_tripled_shuffled_and_a_tenth_lost() -> None:
 # --- (d) past actions ---
 
 MANY = 3000
+HELD = 1000
 
 
 def many_past_actions(s: Town) -> None:
@@ -440,14 +441,14 @@ def test_p2_twenty_thousand_past_actions_fill_a_group_at_the_accounts_pace() -> 
 
 
 def test_p8_into_a_group_with_a_flow_they_all_wait_for_one_word_of_staff() -> None:
-    with town(MANY) as s:
+    with town(HELD) as s:
         many_past_actions(s)
         flowing = s.add_flow_group("Page petition")
         assert s.sync_page() == flowing
         assert (s.inside(flowing), s.texts()) == (set(), {})
         (hold,) = s.holds()
         assert (hold.hold.kind.value, hold.hold.group_id) == ("group_backfill", flowing)
-        assert (hold.people, hold.opted_in) == (MANY, MANY)
+        assert (hold.people, hold.opted_in) == (HELD, HELD)
         assert s.outcomes(s.people[0])[0] == ("waiting", "held")
         live = s.people[-1]
         s.act(live)
@@ -455,11 +456,11 @@ def test_p8_into_a_group_with_a_flow_they_all_wait_for_one_word_of_staff() -> No
         s.wait(30)
         hold_id = hold.hold.hold_id
         with pytest.raises(StateError) as error:
-            s.staff(lambda: holds.release(s.world, ACCOUNT, WHO, hold_id, MANY))
+            s.staff(lambda: holds.release(s.world, ACCOUNT, WHO, hold_id, HELD))
         assert error.value.code == "number_changed"
         assert s.texts() == {live: 1}
-        s.staff(lambda: holds.release(s.world, ACCOUNT, WHO, hold_id, MANY - 1))
-        s.wait_for(lambda: len(s.strive.group_members(flowing)) == MANY, 900)
+        s.staff(lambda: holds.release(s.world, ACCOUNT, WHO, hold_id, HELD - 1))
+        s.wait_for(lambda: len(s.strive.group_members(flowing)) == HELD, 900)
         s.wait(2 * CYCLE)
         assert s.texts() == dict.fromkeys(s.people, 1)
         assert s.holds() == []
@@ -735,7 +736,7 @@ def upload(s: Town, page: str, user_ids: Collection[int]) -> None:
 
 def test_p8_a_flow_put_on_a_group_while_it_is_filled_holds_the_others() -> None:
     """And when it is taken off, those held join without a text."""
-    people = 900
+    people = 600
     with town(people, per_minute=300) as s:
         s.acted_long_ago(s.people)
         group = s.sync_page(filled=False)

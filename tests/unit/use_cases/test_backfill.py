@@ -349,6 +349,16 @@ def test_g3_a_deleted_actionfield_group_empties_and_goes(desk: Desk) -> None:
     assert group not in [one["group"] for one in desk.all("/groups")]
 
 
+def test_g3_a_deleted_group_lets_go_whose_action_lost_the_field_just_before(desk: Desk) -> None:
+    """ActionKit does not show them any more as somebody whom the group concerns."""
+    _, source_id, group = filled(desk)
+    acted = [one["id"] for one in desk.actionkit.actions() if one["page"] == "page-1"]
+    desk.actionkit.edit_actionfield(acted[0], "colour", None)
+    delete(desk, source_id)
+    play_all(desk)
+    assert not group_there(desk, group)
+
+
 def test_g3_a_group_with_a_member_put_in_by_hand_stays_with_them(desk: Desk) -> None:
     _, source_id, group = filled(desk)
     own = desk.strive.add_member(desk.campaign.campaign_id, "+13125559999", opt_in=True)

@@ -2,11 +2,13 @@
 the account's pace, when it is synced, let go or made again (P2, G3, G4, P8).
 
 One after the other, in the order in which staff asked for them. ActionKit is walked by the ids of
-those concerned; where it cannot be asked for them (REST), our own records of linked users are.
+those concerned; where it cannot be asked for them (REST), our own records of linked users are, and
+where an ActionField group is deleted those of whom the sync put into it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -80,11 +82,13 @@ def find_concerned(world: World, account: Account, run: Run) -> Step:
         raise ValueError("a backfill is of something")
     actionkit = world.actionkit(account, Lane.BULK)
     expected = run.expected or _count(world, account, actionkit, run.source)
-    if actionkit.finds_changes_by() == "checksums":
+    if run.source.ending:  # Whoever is in the group because of us, whatever ActionKit shows now.
+        ids, upto, last = _recorded(world, account.account_id, run.cursor, _has(run.source))
+    elif actionkit.finds_changes_by() == "checksums":
         found = _concerned(world, account, actionkit, run.source, run.cursor)
         ids, upto, last = found, max(found, default=run.cursor), len(found) < WINDOW
     else:
-        ids, upto, last = _linked(world, account.account_id, run.cursor)
+        ids, upto, last = _recorded(world, account.account_id, run.cursor, _is_linked)
     now = world.clock.now()
 
     def with_window(one: Run) -> Run:
@@ -126,12 +130,29 @@ def _pages(world: World, account: Account, source: Source) -> tuple[int, ...]:
     return read_choices(world, account.account_id).page_ids
 
 
-def _linked(world: World, account_id: str, after: int) -> tuple[list[int], int, bool]:
+def _recorded(
+    world: World, account_id: str, after: int, wanted: Callable[[Record], bool]
+) -> tuple[list[int], int, bool]:
+    """The next of our own records: whom of them is wanted, up to whom they go, whether they end."""
     key = user_key(after) if after else None
     page = world.users.query(account_id, "user/", after=key, limit=WINDOW)
     records: list[Record] = [loaded(RECORD, item) for item in page.items]
-    ids = [one.user_id for one in records if one.member_id is not None]
+    ids = [one.user_id for one in records if wanted(one)]
     return ids, records[-1].user_id if records else after, page.next is None
+
+
+def _is_linked(record: Record) -> bool:
+    return record.member_id is not None
+
+
+def _has(source: Source) -> Callable[[Record], bool]:
+    """Whether somebody is in a group because of us, or about to be."""
+
+    def has(record: Record) -> bool:
+        joining = record.intent.join if record.intent else ()
+        return source.group_id in {*record.groups, *record.waiting_groups, *joining}
+
+    return has
 
 
 def finish_backfill(world: World, account: Account, run: Run) -> Step:
