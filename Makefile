@@ -4,11 +4,13 @@ PEOPLE ?= 5000
 SEEDS ?= 300
 ARGS ?=
 DEV := .local/venvs/dev/bin
+# By name, since what is called console is left out: most of it is no Python.
+CONSOLE := functions/console/handler.py
 # sam validate asks for a region, whatever the template says; nobody is called.
 SAM := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR=.local/sam .local/venvs/sam/bin/sam
 
 .DEFAULT_GOAL := help
-.PHONY: help run test endtoend check stack twins stop bench simulate dev sam
+.PHONY: help run test endtoend check stack twins stop bench simulate console dev sam
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -36,11 +38,15 @@ test: check ## every check and every test but that of killed workers
 endtoend: dev sam ## all end-to-end tests, that of killed workers too
 	$(DEV)/python -m pytest tests/e2e $(ARGS)
 
-check: dev sam ## style, types and the template
-	$(DEV)/ruff check .
-	$(DEV)/ruff format --check .
-	$(DEV)/mypy layers/core/python functions local bench tests
+check: dev sam ## style, types, the template and the console
+	$(DEV)/ruff check . $(CONSOLE)
+	$(DEV)/ruff format --check . $(CONSOLE)
+	$(DEV)/mypy layers/core/python functions $(CONSOLE) local bench tests
 	$(SAM) validate --lint
+	@$(DEV)/python -m local.frontend check
+
+console: ## the staff console, which sam build and the local stack build too
+	@$(PYTHON) -m local.frontend build
 
 simulate: dev ## the whole application under faults, from seeds (SEEDS=300)
 	PYTHONPATH=layers/core/python $(DEV)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)

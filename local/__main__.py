@@ -23,7 +23,8 @@ def main() -> None:
     arguments = parser.parse_args()
     stack = Stack()
     if arguments.command == "up":
-        print(stack.up()["api_url"])
+        description = stack.up()
+        print(f"The API: {description['api_url']}\nThe console: {description['console_url']}")
     elif arguments.command == "twins":
         found = stack.twins(arguments.people, arguments.seed)
         print(f"ActionKit {found['actionkit_url']}, Strive {found['strive_url']}")

@@ -102,7 +102,7 @@ def run(stack: Stack, people: int, seed: int) -> None:
         activation = follow(api, progress.show)
         progress.end()
         print(table(activation["progress"]))
-        print(f"\nOpen {stack.sign_in_url()} to see it (the page is {description['console_url']}).")
+        print(f"\nThe console: {description['console_url']} (choose there who to sign in as).")
         print("The schedule is running. Ctrl-C ends everything.", flush=True)
         while stack.running():
             time.sleep(2)

@@ -27,7 +27,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from local import issuer, venvs
+from local import frontend, issuer, venvs
 from local.processes import Processes
 
 ROOT = venvs.ROOT
@@ -44,8 +44,6 @@ TWIN_KEYS = (
     "strive_campaign_id",
 )
 RECORDS_PER_MINUTE_CEILING = 1_000_000
-EDITOR = ["demo:editor", *(f"demo-{number}:editor" for number in range(1, 100))]
-VIEWER = ["demo:viewer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +69,6 @@ class Stack:
     def description(self) -> dict[str, Any]:
         """What stack.json says; empty if there is none."""
         return _read(self.folder / "stack.json")
-
-    def sign_in_url(self) -> str:
-        """Leads to the console, signed in as the editor."""
-        port = _read(self.folder / "state.json")["ports"]["issuer"]
-        return f"http://127.0.0.1:{port}{issuer.SIGN_IN}"
 
     def describe(self, **changes: Any) -> dict[str, Any]:
         """Changes stack.json."""
@@ -272,8 +265,8 @@ class Stack:
             api_url=outputs["ApiUrl"],
             console_url=outputs["ConsoleUrl"],
             outputs=outputs,
-            token=issuer.token(key, issued_by, EDITOR),
-            viewer_token=issuer.token(key, issued_by, VIEWER, subject="viewer"),
+            token=issuer.token(key, issued_by, issuer.EDITOR),
+            viewer_token=issuer.token(key, issued_by, issuer.VIEWER, subject="viewer"),
             **{name: twins.get(name) for name in TWIN_KEYS},
         )
         _write(self.folder / "state.json", {**state, "deployed": wanted})
@@ -315,6 +308,7 @@ def interpreter() -> dict[str, str]:
 
 def build() -> str:
     """Builds the template where anything that it is made of has changed: a digest of it all."""
+    frontend.build()
     parameters = [f"{name}={value}" for name, value in interpreter().items()]
     wanted = _digest([*parameters, *_contents(SOURCES)])
     stamp = BUILD / "built"

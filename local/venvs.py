@@ -1,8 +1,9 @@
 """Makes the virtual environments of the checkout. Needs nothing but Python itself.
 
-Three of them, since the emulator and the deployment tool each insist on their own versions of the
+Four of them, since the emulator and the deployment tool each insist on their own versions of the
 same libraries: `dev` (tests, this package, the twins), `aws` (the emulator, whose interpreter also
-runs the functions) and `sam`. Each is made once, and completed when its list changes.
+runs the functions), `sam`, and `console`, which has Node and what describes the API. Each is made
+once, and completed when its list changes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ LISTS = {
     "dev": ("requirements-dev.txt", "layers/dependencies/requirements.txt"),
     "aws": ("local/requirements-aws.txt",),
     "sam": ("local/requirements-sam.txt",),
+    "console": ("local/requirements-console.txt", "layers/dependencies/requirements.txt"),
 }
 """The list that is installed, and those that it takes in."""
 
