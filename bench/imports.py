@@ -31,6 +31,13 @@ _ENVIRONMENT = {
     "USERS_TABLE": "users",
     "GROUPS_TABLE": "groups",
     "LANE": "bulk",
+    "OIDC_ISSUER": "http://127.0.0.1:1",
+    "OIDC_CLIENT_ID": "bench",
+    "OIDC_AUDIENCE": "bench",
+    "OIDC_SCOPES": "openid",
+    "ACCOUNTS_CLAIM": "accounts",
+    "SIGN_IN_ORIGINS": "",
+    "SIGN_OUT_URL": "",
     "PYTHONPATH": str(ROOT / "layers" / "core" / "python"),
 }
 
