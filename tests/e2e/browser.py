@@ -54,7 +54,7 @@ class Console:
         self.page.goto(self.url)
         self.page.get_by_role("button", name="Sign in").click()
         self.page.get_by_role("button", name=role).click()
-        self.page.wait_for_url(lambda url: url.startswith(self.url))
+        expect(self.heading("Overview")).to_be_visible()
 
     def open(self, account: str, path: str = "/") -> None:
         """A page of an account."""

@@ -143,7 +143,12 @@ export function ListPage<Item>(props: ListPageProps<Item>) {
   }));
   const { rowActions } = props;
   if (rowActions) {
-    shown.push({ id: "actions", header: "Actions", cell: (item) => rowActions(item, reload) });
+    shown.push({
+      id: "actions",
+      header: "What you can do",
+      cell: (item) => rowActions(item, reload),
+      minWidth: 130,
+    });
   }
   const sortingColumn = shown.find((one) => one.sortingField === sort);
 

@@ -65,7 +65,11 @@ function AddDialog({ onAdded, onClose }: { onAdded: () => void; onClose: () => v
       }),
     {
       done: "The automation is on. It is for actions taken from now on.",
-      then: onAdded,
+      // Closed at once, so that the focus is back before the message is scrolled to.
+      then: () => {
+        onAdded();
+        onClose();
+      },
       quiet: true,
     },
   );
@@ -81,7 +85,7 @@ function AddDialog({ onAdded, onClose }: { onAdded: () => void; onClose: () => v
   const atField = problem?.details.some((one) => FIELDS.includes(one.field)) ?? false;
   const missing = missingOf(adds, group, publishes);
   const submit = (): void => {
-    if (missing === undefined) void add.run().then((done) => done && onClose());
+    if (missing === undefined) void add.run();
   };
   return (
     <Confirm

@@ -57,7 +57,11 @@ function AddDialog({ onAdded, onClose }: { onAdded: () => void; onClose: () => v
           <To to="/runs">look at the runs</To>.
         </>
       ),
-      then: onAdded,
+      // Closed at once, so that the focus is back before the message is scrolled to.
+      then: () => {
+        onAdded();
+        onClose();
+      },
       quiet: true,
     },
   );
@@ -78,7 +82,7 @@ function AddDialog({ onAdded, onClose }: { onAdded: () => void; onClose: () => v
         ? "Choose an ActionField first."
         : undefined;
   const submit = (): void => {
-    if (missing === undefined) void add.run().then((done) => done && onClose());
+    if (missing === undefined) void add.run();
   };
   return (
     <Confirm

@@ -63,7 +63,11 @@ function SyncDialog(props: SyncButtonProps & { onClose: () => void }) {
           <To to="/runs">look at the runs</To>.
         </>
       ),
-      then: onChanged,
+      // Closed at once, so that the focus is back before the message is scrolled to.
+      then: () => {
+        onChanged();
+        onClose();
+      },
       quiet: true,
     },
   );
@@ -71,7 +75,7 @@ function SyncDialog(props: SyncButtonProps & { onClose: () => void }) {
   const refused = sync.problem?.of("group_name");
   const submit = (): void => {
     const group_name = groupName.trim() || null;
-    void sync.run({ group_name, use_existing_group: existing }).then((done) => done && onClose());
+    void sync.run({ group_name, use_existing_group: existing });
   };
   return (
     <Confirm

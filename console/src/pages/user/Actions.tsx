@@ -13,7 +13,7 @@ type Action = Shown<"ActionShown">;
 
 /** The newest actions on synced pages. */
 export function Actions({ page }: { page: Shown<"UserPageShown"> }) {
-  const all = { user_id: String(page.user_id) };
+  const all = { q: String(page.user_id) };
   return (
     <Table
       items={page.actions}
