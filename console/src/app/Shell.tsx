@@ -132,7 +132,7 @@ function Top({ session, account }: { session: Session; account: string }) {
       identity={{
         href: addressOf(account, "/"),
         title: "InStep",
-        logo: { src: icon, alt: "" },
+        logo: { src: icon, alt: "Logo" },
       }}
       utilities={[
         {

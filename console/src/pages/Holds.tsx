@@ -76,7 +76,7 @@ function Nothing() {
     <Container>
       <Box textAlign="center" padding={{ vertical: "l" }}>
         <SpaceBetween size="s">
-          <Box variant="h3">Nothing waits for you</Box>
+          <Box variant="strong">Nothing waits for you</Box>
           <Box color="text-body-secondary">
             Two things would be shown here. People who belong to a group in Strive that texts
             whoever joins: they join when you release them. And changes to unusually many people at

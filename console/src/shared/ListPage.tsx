@@ -239,7 +239,7 @@ function Nothing({ title, text, action }: { title: string; text: ReactNode; acti
   return (
     <Box textAlign="center" padding={{ vertical: "l" }}>
       <SpaceBetween size="s">
-        <Box variant="h3">{title}</Box>
+        <Box variant="strong">{title}</Box>
         <Box color="text-body-secondary">{text}</Box>
         {action}
       </SpaceBetween>
