@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tests.simulation.days_world import DaysSimulation
 
 WHO: Final = "bo"
+FEW: Final = 5
 FOREVER: Final = 1 << 62
 PAGES: Final = (
     ("petition-a", "Petition"), ("join-us", "Signup"), ("survey", "Survey"),
@@ -166,6 +167,8 @@ class Acts:
             self.unsync_usergroup, *[self.make_group] * 2, self.end_group, *[self.make_rule] * 3,
             self.switch_rule, self.delete_rule, *[self.act_and_choose] * 3,
         ]  # fmt: skip
+        if self._s.days.hold_above < FEW:
+            seldom += [self.upload_refusals] * 5
         kinds = often + seldom + (staff if self._s.staff_done else [])
         for _ in range(20):
             said = self._rng.choice(kinds)()
@@ -196,6 +199,8 @@ class Acts:
         user_id = user_id or self._user()
         if user_id is None:
             return ""
+        if self._rng.random() < 0.3:
+            self._s.trouble_again(self._rng.uniform(60, 400))
         pages = [name for name in self.pages.values() if name != "old-list"]
         synced = [self.pages[one] for one in self._synced() if self.pages[one] in pages]
         page = self._rng.choice(synced if synced and self._rng.random() < 0.7 else pages)
@@ -240,6 +245,24 @@ class Acts:
         held = sorted(self._quiet.keys() & set(self._actionkit.user_ids()))
         held = [one for one in held if one not in self._ledger.erased]
         return self.act(self._rng.choice(held)) if held else ""
+
+    def upload_refusals(self) -> str:
+        """A list opts so many people out that it is taken for an accident, and one of them acts."""
+        opted_in = {row["id"] for row in self._strive.tables["members"] if row["opt_in"]}
+        ids = self._actionkit.user_ids()
+        ids = [one for one in ids if self._ledger.linked.get(one) in opted_in]
+        some = self._rng.sample(ids, min(len(ids), self._s.days.hold_above + 1))
+        if not some:
+            return ""
+        for user_id in some:
+            self._s.people.set_opt_in(user_id, "false", "upload")
+
+        def act() -> None:
+            if some[0] in self._actionkit.user_ids() and some[0] not in self._ledger.erased:
+                self._loop.note("ACTS", self.act(some[0]))
+
+        self._loop.at(int(self._rng.uniform(5, 900) * SECOND), act)
+        return f"users {some}: opted out by a list"
 
     def act_and_choose(self) -> str:
         """Somebody acts, and before anybody looked staff choose something that the action came too
@@ -620,8 +643,16 @@ class Acts:
             return
         self.joins.append((self._loop.now_us, group, member_id))
         self._judge_quiet(group, member_id)
-        # What a flow does once it has texted, perhaps before the sync noted that it had it done.
-        if self._s.quiet_ticks is None and self._rng.random() < 0.3:
+        if self._s.quiet_ticks is None:
+            self._at_the_worst_time(group, member_id)
+
+    def _at_the_worst_time(self, group: int, member_id: int) -> None:
+        """Before the sync noted that it had somebody texted: its worker dies, and the flow takes
+        them out again, as flows may."""
+        worker = self._loop.current()
+        if worker is not None and self._s.disturbed and self._rng.random() < 0.3:
+            self._loop.at(0, lambda: self._loop.kill(worker))
+        if self._rng.random() < 0.4:
             after = int(self._rng.uniform(0.1, 40) * SECOND)
             self._loop.at(after, lambda: self._flow_ends(group, member_id))
 

@@ -67,7 +67,7 @@ def draw_days(seed: int) -> Days:
         story=story,
         edits_us=edits,
         ticks=tuple(_ticks(rng, edits[-1] // SECOND)),
-        hold_above=200 if rng.random() < 0.8 else rng.choice((0, 1, 2)),
+        hold_above=200 if rng.random() < 0.7 else rng.choice((0, 1, 2)),
         acts_us=_acts(random.Random(f"{seed}/when"), edits[-1]),
     )
 

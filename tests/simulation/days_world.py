@@ -128,6 +128,13 @@ class DaysSimulation(Simulation):
         self.acts.do_something()
         self._judged()
 
+    def trouble_again(self, seconds: float) -> None:
+        """Once more as much goes wrong as at first, for a while."""
+        if self.disturbed and self.dice.quiet and self.quiet_ticks is None:
+            self.loop.note("faults begin again")
+            self.dice.quiet = False
+            self.loop.at(int(seconds * SECOND), self._become_quiet)
+
     def _judged(self) -> None:
         for problem in (*self.ledger.problems, *self.acts.problems):
             self.loop.broken(problem)

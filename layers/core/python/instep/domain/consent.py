@@ -373,7 +373,9 @@ def _never_asked(look: ConsentLook, number: NumberConsent) -> bool:
     made, created = number.not_asked_at, _member(look).created_at
     if made is None or created is None or number.refused or abs(created - made) > SAME_WRITE:
         return False
-    return sum(event.unsubscribe for event in look.events) <= 1
+    # Strive may note our creation as an opt-out; one at any other time is the person's own.
+    outs = [event.created_at for event in look.events if event.unsubscribe]
+    return len(outs) <= 1 and all(abs(out_at - created) <= SAME_WRITE for out_at in outs)
 
 
 def _refused_in_strive(look: ConsentLook, known: ConsentState) -> bool:
