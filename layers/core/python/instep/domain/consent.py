@@ -27,6 +27,8 @@ CLOCK_SKEW: Final = timedelta(minutes=15)
 SAME_WRITE: Final = CLOCK_SKEW + timedelta(minutes=1)
 """How far apart the time of a decision and the time that Strive gives the write may be: a worker
 lives for a minute."""
+SAME_CREATION: Final = timedelta(minutes=1)
+"""How far apart a creation and its own event may be: both times are Strive's."""
 WARNINGS: Final = frozenset(
     {
         Warning.OPT_IN_CLEARED,
@@ -375,7 +377,7 @@ def _never_asked(look: ConsentLook, number: NumberConsent) -> bool:
         return False
     # Strive may note our creation as an opt-out; one at any other time is the person's own.
     outs = [event.created_at for event in look.events if event.unsubscribe]
-    return len(outs) <= 1 and all(abs(out_at - created) <= SAME_WRITE for out_at in outs)
+    return len(outs) <= 1 and all(abs(out_at - created) <= SAME_CREATION for out_at in outs)
 
 
 def _refused_in_strive(look: ConsentLook, known: ConsentState) -> bool:

@@ -81,6 +81,11 @@ class Brake:
             self.again = holds.join(self.world, account_id, joining)
         return [self._as_decided(one, held[one.user_id], rules) for one in decided]
 
+    def released_by(self, user_id: int, group_id: int) -> str | None:
+        """The hold from which staff released a person's backfill into a group, if they did."""
+        said = self._verdicts.get(user_id, holds.Verdict())
+        return said.group_holds.get(group_id)
+
     def settle(self, user_ids: Collection[int]) -> None:
         """What staff decided about these users is carried out."""
         done = [self._verdicts[one] for one in user_ids if one in self._verdicts]

@@ -22,6 +22,7 @@ from instep.use_cases.texts import (
     advance,
     find_claim,
     for_group,
+    for_release,
     for_rule,
     give_back,
     take_over,
@@ -69,7 +70,13 @@ class Firing:
     def join_once(self, group_id: int, action_id: int, member_id: int) -> bool:
         """Puts a member into a group with a flow because of a live action. False: they were put
         into it for that action before, or nobody knows. Raises PendingError, Busy, Unavailable."""
-        key = for_group(group_id, action_id)
+        return self._joined(for_group(group_id, action_id), group_id, action_id, member_id)
+
+    def join_released(self, group_id: int, hold_id: str, user_id: int, member_id: int) -> bool:
+        """Puts a member into a group with a flow because staff released that, in the same way."""
+        return self._joined(for_release(hold_id, user_id), group_id, 0, member_id)
+
+    def _joined(self, key: str, group_id: int, action_id: int, member_id: int) -> bool:
         done = self._once(key, action_id, member_id, group_id, None)
         return done is not None and done.outcome is Outcome.DONE
 

@@ -28,7 +28,7 @@ to the worker, to be looked at again.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final, Literal
@@ -131,11 +131,13 @@ class Held:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What staff decided about a person, until it is carried out: these stakes are not withheld,
-    or count as settled. `entries` are the keys of what is then forgotten."""
+    or count as settled. `entries` are the keys of what is then forgotten; `group_holds`: of groups
+    whose backfill was released the hold."""
 
     released: frozenset[Stake] = frozenset()
     discarded: frozenset[Stake] = frozenset()
     entries: tuple[str, ...] = ()
+    group_holds: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +320,9 @@ def decided_for(
             one = replace(one, entries=(*one.entries, key))
             if hold.state == "released":
                 one = replace(one, released=one.released | {hold.stake})
+                if hold.group_id:
+                    by_group = {**one.group_holds, hold.group_id: hold.hold_id}
+                    one = replace(one, group_holds=by_group)
             else:
                 one = replace(one, discarded=one.discarded | {hold.stake})
             decided[keys[key]] = one

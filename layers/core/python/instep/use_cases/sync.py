@@ -467,25 +467,27 @@ class Batch:
         if one.member is None:
             return
         for group_id in sorted(one.plan.join):
-            join = self._text_once if group_id in one.plan.texting else self._join
-            if join(group_id, one):
+            if self._join(group_id, one):
                 one.done = replace(one.done, joined=one.done.joined | {group_id})
         for group_id in sorted(one.plan.leave):
             if self._regroup(self._strive.leave, group_id, one):
                 one.done = replace(one.done, left=one.done.left | {group_id})
 
     def _join(self, group_id: int, one: Applying) -> bool:
-        return self._regroup(self._strive.join, group_id, one)
-
-    def _text_once(self, group_id: int, one: Applying) -> bool:
-        """A live action takes its user into a group that texts: at most once (P8)."""
+        """A live action takes its user into a group that texts, or staff who release a hold do: at
+        most once for each (P8)."""
         member_id = one.member.member_id if one.member else 0
-        action_id = one.plan.texting[group_id]
+        action_id = one.plan.texting.get(group_id)
+        hold_id = self._brake.released_by(one.user_id, group_id)
         try:
-            return self._firing.join_once(group_id, action_id, member_id)
+            if action_id is not None:
+                return self._firing.join_once(group_id, action_id, member_id)
+            if hold_id is not None:
+                return self._firing.join_released(group_id, hold_id, one.user_id, member_id)
         except PendingError as pending:
             self._pend(one, pending)
             return False
+        return self._regroup(self._strive.join, group_id, one)
 
     def _fire(self, one: Applying, _: list[Applying]) -> None:
         """What the user's actions set off by rules (P7)."""

@@ -1,7 +1,8 @@
 """Texts, once (P7): a claim on whatever may text somebody, taken before it is done.
 
 A claim is made for a rule and an action, or a rule and a person; for a live action that takes its
-user into a group with a flow, for the group and the action. Only who has its token acts, before
+user into a group with a flow, for the group and the action; for a backfill into such a group that
+staff released, for the hold and the user. Only who has its token acts, before
 the deadline. If the answer is lost, nobody knows whether it was done: after the deadline whoever
 comes next asks Strive. Any trace: it was done. None, of all that Strive could show: it is tried
 again, under a new token. What cannot be read is `unknown`, and never tried again. Claims never
@@ -62,6 +63,11 @@ def for_rule(rule_id: str, once_per: str, action_id: int, member_id: int) -> str
 def for_group(group_id: int, action_id: int) -> str:
     """The key of the claim of a group with a flow for a live action."""
     return f"claim/group-{group_id}/action-{action_id}"
+
+
+def for_release(hold_id: str, user_id: int) -> str:
+    """The key of the claim of somebody whom staff released from a hold."""
+    return f"claim/hold-{hold_id}/user-{user_id}"
 
 
 def find_claim(world: World, account_id: str, key: str) -> Claim | None:
