@@ -716,7 +716,9 @@ def _foreign_events(look: ConsentLook, state: ConsentState) -> list[Subscription
     if written_at is not None:
         wrote = state.sent_strive if state.sent_strive is not None else state.opted_in
         for event in foreign:
-            if event.unsubscribe is not wrote and abs(event.created_at - written_at) <= SAME_WRITE:
+            near = abs(event.created_at - written_at) <= SAME_WRITE
+            # Nobody but the person sends a text.
+            if event.type != "text" and event.unsubscribe is not wrote and near:
                 foreign.remove(event)
                 break
     return foreign

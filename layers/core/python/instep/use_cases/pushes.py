@@ -18,7 +18,7 @@ from instep.use_cases.accounts import find_account
 from instep.use_cases.actions import action_key
 from instep.use_cases.choices import read_choices
 from instep.use_cases.cursors import read_cursors
-from instep.use_cases.errors import NotAdmitted, SideError, Unauthorised
+from instep.use_cases.errors import AccountStopped, NotAdmitted, SideError, Unauthorised
 from instep.use_cases.feed_of_actions import AT_ONCE, not_looked_at
 from instep.use_cases.granted import granted
 from instep.use_cases.off_switch import stop_for_credentials
@@ -136,6 +136,8 @@ def look_for(world: World, account: Account, work: Work) -> str:
     """Asks ActionKit about a pushed action, or for new ones, and looks at their users."""
     try:
         return _look_for(world, account, work)
+    except AccountStopped:
+        return "dropped"  # The feed finds what was taken meanwhile.
     except Unauthorised as refusal:
         stop_for_credentials(world, account, refusal.side)
         return "stopped"
