@@ -188,7 +188,9 @@ class Staff:
             hold_id = one["item"].removeprefix("hold/")
             declined = self._simulation.acts.declined.get(one.get("group_id", 0))
             if declined is not None:
-                declined.append(hold_id)
+                # One that everybody left again, since it was decided meanwhile, ends by itself.
+                if self._simulation.items(f"held/{hold_id}/"):
+                    declined.append(hold_id)
                 call = partial(discard, self._world, ACCOUNT, WHO, hold_id)
                 self._click(f"discard {hold_id}", call)
             else:

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from instep.domain.consent import Reading
-from instep.domain.people import Phone, Side, User
-from instep.domain.record import Record, Status, Warning  # noqa: A004
+from instep.domain.decide import decide
+from instep.domain.people import FieldRow, Member, Phone, Side, SubscriptionEvent, User
+from instep.domain.plan import Seen
+from instep.domain.record import NumberConsent, Record, Status, Warning  # noqa: A004
 from instep.domain.rules import Option, Resubscribe
-from tests.property.small_world import IMPORT_PAGE, NUMBERS, START, World, rules_with
+from tests.property.small_world import IMPORT_PAGE, NUMBERS, OPT_IN, START, World, rules_with
 
 N, N2 = NUMBERS[0], NUMBERS[1]
 BEFORE_ACTIVATION = START - timedelta(days=30)
@@ -153,6 +155,37 @@ def test_f11_1_a_member_never_asked_who_texted_stop_takes_no_true_value() -> Non
     one.set_opt_in(2, "yes")
     one.quiet()
     assert one.member_of(2).opt_in is False
+
+
+@pytest.mark.parametrize(("kind", "minutes"), [("keyword", 0.5), ("text", 10), ("by hand", 10)])
+def test_f11_1_an_opt_out_soon_after_our_creation_is_the_persons_own(
+    kind: str, minutes: float
+) -> None:
+    """Strive noted no event of the creation itself."""
+    made_at = START + timedelta(days=1)
+    user = User(2, "two@example.org", phones=(Phone(1, "mobile", N, START),))
+    yes = FieldRow(OPT_IN, "yes", made_at + timedelta(hours=1), 700, 5, "signup")
+    member = Member(50, N, opt_in=False, created_at=made_at)
+    out = SubscriptionEvent(9, 50, True, kind, made_at + timedelta(minutes=minutes))
+    now = made_at + timedelta(hours=2)
+    seen = Seen(
+        now, replace(user, fields=(yes,)), matched=member,
+        consent=NumberConsent(not_asked_at=made_at), events=(out,),
+    )  # fmt: skip
+    assert decide(replace(seen, events=()), None, rules_with(), now).opt_in_strive is True
+    assert decide(seen, None, rules_with(), now).opt_in_strive is None
+
+
+def test_f11_3_a_stop_at_the_time_of_our_own_write_is_the_persons_own() -> None:
+    one = world("TBD")
+    one.sync(1)
+    one.events.clear()
+    one.text(one.member_of(1).member_id, opt_in=False)
+    one.quiet()
+    assert one.consents[N].refused
+    one.set_opt_in(1, "yes")
+    one.quiet()
+    assert one.member_of(1).opt_in is False
 
 
 # --- created by the sync ---

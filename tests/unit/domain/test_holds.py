@@ -197,6 +197,32 @@ def test_a6_a_link_does_not_end_while_its_removals_are_held() -> None:
     assert PRIMARY in one.members[member_id].groups
 
 
+def test_a6_what_can_be_read_back_only_after_a_hold_is_not_looked_for_before() -> None:
+    """Else who is held was looked at every ten minutes until staff decided."""
+    one = linked()
+    one.edit_member(one.member_of(1).member_id, one.rules.mappings[0], "y")
+    one.sync(1)
+    assert one.records[1].awaits  # the action that sets it in ActionKit
+    del one.users[1]
+    assert stakes(one) == {REMOVED}
+    assert one.records[1].awaits
+    assert one.plans[-1].waits
+    one.held = frozenset()
+    assert not one.sync(1).waits
+    assert not one.records[1].awaits
+
+
+def test_a6_other_writes_of_somebody_held_are_read_back_meanwhile() -> None:
+    one = linked()
+    one.edit_member(one.member_of(1).member_id, one.rules.mappings[1], "y")  # where none was
+    one.set_opt_in(1, "no", page_type="import")
+    assert stakes(one) == {OPTED_OUT_THERE}
+    assert one.records[1].awaits
+    assert not one.plans[-1].waits
+    one.sync(1)
+    assert not one.records[1].awaits
+
+
 def test_a6_a_held_conflict_is_listed_when_it_is_decided() -> None:
     one = linked()
     city = one.rules.mappings[0]

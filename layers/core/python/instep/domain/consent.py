@@ -39,6 +39,9 @@ WARNINGS: Final = frozenset(
 )
 """The warnings that consent gives."""
 
+TEXTED: Final = frozenset({"text", "sms", "keyword", "stop", "incoming_message"})
+"""Types of subscription events by which the person texted. The list that Strive really has is not
+public: an opt-out of a type that is not here may be held, at most for 24 hours."""
 _TRUE: Final = frozenset({"t", "true", "1", "opt in", "opt-in", "y", "yes"})
 FALSE_VALUES: Final = frozenset({"f", "false", "0", "opt out", "opt-out", "n", "no"})
 """The recognised false spellings, in lower case and without surrounding space (F10)."""
@@ -376,8 +379,10 @@ def _never_asked(look: ConsentLook, number: NumberConsent) -> bool:
     if made is None or created is None or number.refused or abs(created - made) > SAME_WRITE:
         return False
     # Strive may note our creation as an opt-out; one at any other time is the person's own.
-    outs = [event.created_at for event in look.events if event.unsubscribe]
-    return len(outs) <= 1 and all(abs(out_at - created) <= SAME_CREATION for out_at in outs)
+    outs = [event for event in look.events if event.unsubscribe]
+    return len(outs) <= 1 and all(
+        abs(event.created_at - created) <= SAME_CREATION and not is_texted(event) for event in outs
+    )
 
 
 def _refused_in_strive(look: ConsentLook, known: ConsentState) -> bool:
@@ -706,6 +711,11 @@ def _last_event(look: ConsentLook) -> int:
     return max((event.event_id for event in look.events), default=0)
 
 
+def is_texted(event: SubscriptionEvent) -> bool:
+    """Whether the person texted it: then it is nobody's write, ours neither."""
+    return event.type.casefold() in TEXTED
+
+
 def _foreign_events(look: ConsentLook, state: ConsentState) -> list[SubscriptionEvent]:
     """The events since those accounted for, less the one that our last write may have made."""
     foreign = sorted(
@@ -717,8 +727,7 @@ def _foreign_events(look: ConsentLook, state: ConsentState) -> list[Subscription
         wrote = state.sent_strive if state.sent_strive is not None else state.opted_in
         for event in foreign:
             near = abs(event.created_at - written_at) <= SAME_WRITE
-            # Nobody but the person sends a text.
-            if event.type != "text" and event.unsubscribe is not wrote and near:
+            if event.unsubscribe is not wrote and near and not is_texted(event):
                 foreign.remove(event)
                 break
     return foreign

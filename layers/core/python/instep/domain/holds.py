@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from instep.domain.consent import WARNINGS, Reading, by_own_action, warnings_of
+from instep.domain.consent import WARNINGS, Reading, by_own_action, is_texted, warnings_of
 from instep.domain.fields import DISCARDED, HELD
 from instep.domain.people import Side
 from instep.domain.person import finished, opt_in_of, undecided, with_status
@@ -29,10 +29,6 @@ from instep.domain.record import (
     Warning,  # noqa: A004
 )
 from instep.domain.rules import Kind, Rules
-
-TEXTED: Final = frozenset({"text", "sms", "keyword", "stop", "incoming_message"})
-"""Types of subscription events by which the person texted. The list that Strive really has is not
-public: a type that is not here may be held, at most for 24 hours."""
 
 
 class HoldKind(StrEnum):
@@ -103,7 +99,7 @@ def withhold(plan: Plan, before: Record | None, held: frozenset[Stake]) -> Plan:
     if not held:
         return plan
     if before is not None and REMOVALS in held and _ends_link(plan, before):
-        return Plan(before)
+        return Plan(before, waits=before.awaits)
     fields = {
         one.field_id: replace(plan.record.fields[one.field_id], sent=None, rule=HELD)
         for one in _writes(plan)
@@ -112,6 +108,8 @@ def withhold(plan: Plan, before: Record | None, held: frozenset[Stake]) -> Plan:
     plan = _without_fields(plan, fields)
     if _opt_out(plan, held) is not None:
         plan = replace(_undecided(plan, before), quiet=True)
+        others = replace(plan.record, consent=ConsentState())
+        plan = replace(plan, waits=plan.record.awaits and not others.awaits)
     if REMOVALS in held:
         plan = _without_removals(plan, plan.record.groups | plan.leave)
     if waiting := _backfills(held):
@@ -184,7 +182,7 @@ def _texted(plan: Plan, seen: Seen) -> bool:
     """Whether the member is known to have opted out by a text."""
     events = [one for one in seen.events if one.member_id == plan.record.member_id]
     last = max(events, key=lambda one: one.event_id, default=None)
-    return last is not None and last.unsubscribe and last.type.casefold() in TEXTED
+    return last is not None and last.unsubscribe and is_texted(last)
 
 
 # --- plans with less in them ---

@@ -234,7 +234,7 @@ def finished(before: Record | None, plan: Plan, at: datetime | None, now: dateti
     new = plan.record
     if before is not None:
         if not plan.writes and not plan.consent and _same_but_times(new, before):
-            return Plan(before, erase=plan.erase)
+            return Plan(before, erase=plan.erase, waits=plan.waits)
         said = (new.status, new.reason, new.reason_detail)
         same = said == (before.status, before.reason, before.reason_detail)
         new = replace(new, reason_at=before.reason_at if same else now)

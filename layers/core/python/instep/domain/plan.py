@@ -91,8 +91,9 @@ class Plan:
     `field_writes` are the same values, field by field, and those of a member to be created.
     `join`, `leave`: Strive group ids; `texting`: of those to join the ones with a flow that a live
     action gives, with that action; `due`: actions that rules are yet to be decided for; `quiet`: an
-    opt-out of the person is held, so nothing may text them (A6). A plan concerns one member: where
-    a link ends and another is to be made, these are two plans. `consent`: consent records to store,
+    opt-out of the person is held, so nothing may text them (A6); `waits`: what is yet to be read
+    back can only be once staff decided what is held. A plan concerns one member: where a link ends
+    and another is to be made, these are two plans. `consent`: consent records to store,
     by number, before any effect (a refusal must outlive a crash).
     `look_again`: users to be looked at because of this plan. `take_over`: the user whose link this
     one takes (a merge): its claims may be taken from it. `erase`: all that is kept of the person
@@ -117,6 +118,7 @@ class Plan:
     texting: Mapping[int, int] = field(default_factory=dict)
     due: frozenset[int] = frozenset()
     quiet: bool = False
+    waits: bool = False
     history: tuple[Change, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     evidence: tuple[Evidence, ...] = ()

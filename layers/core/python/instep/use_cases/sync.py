@@ -278,7 +278,7 @@ class Batch:
         self._queue_others(user_id, plan)
         said = plan.writes or plan.consent or plan.evidence or self._forgets(user_id, plan)
         if plan.record == before and not said:
-            self._settled(plan.record)
+            self._settled(plan.record, plan)
             return None
         if plan.erase:
             account_id = self._account.account_id
@@ -626,7 +626,7 @@ class Batch:
                 other = for_others(self._work)
                 put_work(self._world, self._lane, other, [one.plan.take_over], 1)
             self._counted(one.known, stored)
-            self._settled(stored, acted=bool(one.done.actions))
+            self._settled(stored, one.plan, acted=bool(one.done.actions))
             if one.done.refusal_restored:
                 self._looking.look_again(one.user_id, 1)
 
@@ -651,9 +651,9 @@ class Batch:
             self._changes[stored.status.value] += 1
             self._changes[was.value] -= 1
 
-    def _settled(self, record: Record, acted: bool = False) -> None:
+    def _settled(self, record: Record, plan: Plan, acted: bool = False) -> None:
         self._statuses[record.user_id] = record.status
-        if record.awaits:
+        if record.awaits and not plan.waits:
             (self._acted if acted else self._confirm).append(record.user_id)
 
     def _drop(self, one: Applying, applying: list[Applying], delay_seconds: float) -> None:
