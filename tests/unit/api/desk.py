@@ -12,7 +12,6 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from instep.adapters.actionkit import ActionKitClient
-from instep.adapters.dynamo import INDEXES
 from instep.adapters.memory import (
     ManualClock,
     MemoryEvents,
@@ -107,11 +106,11 @@ class TwinProbe:
 class Desk:
     """Everything that a test needs to make calls and to look behind them."""
 
-    def __init__(self) -> None:
+    def __init__(self, users: MemoryStore | None = None) -> None:
         self.clock = ManualClock(NOW)
         self.ids = SeededIds(random.Random(3), self.clock)
-        indexes = tuple(INDEXES)
-        self.settings, self.users, self.groups = (MemoryStore(indexes) for _ in range(3))
+        self.settings, self.groups = MemoryStore(), MemoryStore()
+        self.users = users or MemoryStore()
         self.live, self.bulk = MemoryQueue(), MemoryQueue()
         self.events = MemoryEvents()
         self.secrets = MemorySecrets()

@@ -29,12 +29,9 @@ from instep.use_cases.world import World
 
 Sort = Literal["status", "name", "email", "last_synced"]
 
-MOST_SORTED = 500
-"""A search that finds more people than this is shown in the order of finding: ids, numbers,
-emails, names."""
-MOST_EXAMINED = 2000
-"""Records that one call looks at. A page may end early, with a cursor that goes on."""
-BATCH = 100
+MOST_EXAMINED = 1000
+"""Records that one call looks at, where two filters or a filter and a search leave few of them. A
+page may end early, with a cursor that goes on."""
 ID_DIGITS = 12
 
 
@@ -66,74 +63,82 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a list goes on. `streams`: how far each was read. A search has read `source` so far;
-    one that was sorted goes on after the person of `after`."""
+    """Where a list goes on. `streams`: how far each was read. A search has read `source` so far."""
 
     streams: Positions = field(default_factory=dict)
     source: int = 0
-    after: tuple[str, int] | None = None
 
 
 def list_users(
     world: World, account_id: str, wanted: Wanted, place: Place | None, limit: int
 ) -> tuple[list[Record], Place | None]:
     """A page of records, and where the next one begins (None: there is none). Whoever does not
-    change while one pages appears exactly once."""
+    change while one pages appears exactly once. A search that finds more than a page has them in
+    the order of finding: ids, numbers, emails, full names, last names."""
     load_account(world, account_id)
-    if text_key(wanted.q):
-        return _Search(world, account_id, wanted).page(place, limit)
-    streams = _sorted_streams(world, account_id, wanted, limit)
-    return _page(world, account_id, wanted, streams, place or Place(), limit)
+    start = place or Place()
+    if not text_key(wanted.q):
+        return _filled(_sorted(world, account_id, wanted, start, limit), start, limit)
+    page, after = _filled(_Search(world, account_id, wanted, limit).walk(start), start, limit)
+    if place is None and after is None:
+        page.sort(key=lambda record: _sort_key(record, wanted.sort), reverse=wanted.descending)
+    return page, after
+
+
+Walk = Iterator[tuple[Record | None, Place]]
+"""Each entry's record, None where it is not to be shown, and the place after it."""
+
+
+def _filled(walk: Walk, start: Place, limit: int) -> tuple[list[Record], Place | None]:
+    page: list[Record] = []
+    reached = start
+    for examined, (record, place) in enumerate(walk):
+        if examined == MOST_EXAMINED or (record is not None and len(page) == limit):
+            return page, reached
+        reached = place
+        if record is not None:
+            page.append(record)
+    return page, None
+
+
+def _chunk(wanted: Wanted, limit: int) -> int:
+    """How much is read of a stream at once: of all of them together about a page, since most of a
+    page may come from any one of them."""
+    return max(1, limit // len(wanted.streams))
+
+
+def _in_stream(record: Record, stream: str) -> bool:
+    """Whether the record still stands there. An index may lag: who has left the stream stands in
+    another one by now."""
+    return record.status.value == stream or any(
+        warning_stream(warning) == stream for warning in record.warnings
+    )
 
 
 # --- without a search ---
 
 
-def _sorted_streams(world: World, account_id: str, wanted: Wanted, limit: int) -> Streams:
+def _sorted(world: World, account_id: str, wanted: Wanted, start: Place, limit: int) -> Walk:
     index = {"name": BY_NAME, "status": BY_NAME, "email": BY_EMAIL, "last_synced": BY_CHANGED}
-    return Streams(
+    streams = Streams(
         world,
         account_id,
         index[wanted.sort],
         wanted.streams,
         descending=wanted.descending,
         one_by_one=wanted.sort == "status",
-        chunk=min(BATCH, limit),
+        chunk=_chunk(wanted, limit),
     )
-
-
-def _page(
-    world: World,
-    account_id: str,
-    wanted: Wanted,
-    streams: Streams,
-    place: Place,
-    limit: int,
-) -> tuple[list[Record], Place | None]:
-    positions = dict(place.streams)
+    positions = start.streams
     entries = streams.entries(positions)
-    found: list[Record] = []
-    examined = 0
-    while len(found) < limit and examined < MOST_EXAMINED:
-        batch = list(islice(entries, min(BATCH, limit - len(found))))
-        if not batch:
-            return found, None
-        examined += len(batch)
+    while batch := list(islice(entries, limit + 1)):
         records = People(world, account_id).records(user_of(entry) for entry in batch)
         for entry in batch:
-            positions[entry["status"]] = streams.position(entry)
+            stream = entry["status"]
+            positions = {**positions, stream: streams.position(entry)}
             record = records.get(user_of(entry))
-            # An index may lag: who has left the stream stands in another one by now.
-            if record is not None and wanted.admits(record) and _in_stream(record, entry["status"]):
-                found.append(record)
-    more = next(entries, None) is not None
-    return found, Place(positions) if more else None
-
-
-def _in_stream(record: Record, stream: str) -> bool:
-    return record.status.value == stream or any(
-        warning_stream(warning) == stream for warning in record.warnings
-    )
+            shown = record is not None and wanted.admits(record) and _in_stream(record, stream)
+            yield (record if shown else None), Place(positions)
 
 
 # --- a search ---
@@ -142,18 +147,17 @@ def _in_stream(record: Record, stream: str) -> bool:
 NUMBERS = 1
 """The second source. It and the first are read from the table itself, the others from indexes."""
 
-Position = tuple[int, Positions]
-"""The source of a search, and how far its streams were read."""
-
 
 class _Search:
     """Five sources one after the other: ids, numbers, emails, full names, last names. A person
     whom several of them would find is left to the first, which the record itself tells."""
 
-    def __init__(self, world: World, account_id: str, wanted: Wanted) -> None:
+    def __init__(self, world: World, account_id: str, wanted: Wanted, limit: int) -> None:
         self._world = world
         self._account_id = account_id
         self._wanted = wanted
+        self._limit = limit
+        self._batch = limit + 1  # What is one too many tells that there is another page.
         self._text = text_key(wanted.q)
         digits = wanted.q.strip().removeprefix("+")
         self._digits = digits if digits.isascii() and digits.isdigit() else ""
@@ -166,72 +170,12 @@ class _Search:
             lambda record: text_key(record.last_name).startswith(self._text),
         )
 
-    def page(self, place: Place | None, limit: int) -> tuple[list[Record], Place | None]:
-        """Sorted as asked where there are few, else in the order of finding."""
-        if place is None or place.after is not None:
-            few, all_of_them = self._few()
-            if all_of_them or place is not None:
-                return self._sorted_page(few, place, limit)
-        start = (place.source, place.streams) if place else (0, {})
-        return self._found_page(start, limit)
-
-    def _few(self) -> tuple[list[Record], bool]:
-        """Who is found, and whether that is everybody."""
-        few: list[Record] = []
-        for examined, (record, _) in enumerate(self._walk((0, {}))):
-            if len(few) == MOST_SORTED or examined == MOST_EXAMINED:
-                return few, False
-            if record is not None:
-                few.append(record)
-        return few, True
-
-    def _sorted_page(
-        self, records: list[Record], place: Place | None, limit: int
-    ) -> tuple[list[Record], Place | None]:
-        down = self._wanted.descending
-        in_order = sorted(records, key=self._sort_key, reverse=down)
-        if place is not None and place.after is not None:
-            after = place.after
-            in_order = [
-                one
-                for one in in_order
-                if (self._sort_key(one) < after if down else self._sort_key(one) > after)
-            ]
-        page = in_order[:limit]
-        more = len(in_order) > limit
-        return page, Place(after=self._sort_key(page[-1])) if more else None
-
-    def _found_page(self, start: Position, limit: int) -> tuple[list[Record], Place | None]:
-        walk = self._walk(start)
-        page: list[Record] = []
-        reached = start
-        for record, position in islice(walk, MOST_EXAMINED):
-            reached = position
-            if record is not None:
-                page.append(record)
-            if len(page) == limit:
-                break
-        more = next(walk, None) is not None
-        return page, Place(reached[1], reached[0]) if more else None
-
-    def _sort_key(self, record: Record) -> tuple[str, int]:
-        name = text_key(record.first_name, record.last_name)
-        keys = {
-            "name": name,
-            "status": f"{record.status.value} {name}",
-            "email": text_key(record.email),
-            "last_synced": (record.changed_at or datetime.min.replace(tzinfo=UTC)).isoformat(),
-        }
-        return keys[self._wanted.sort], record.user_id
-
-    def _walk(self, start: Position) -> Iterator[tuple[Record | None, Position]]:
-        """Every entry from a position on, with the position after it: its record where that is
-        one to be shown here."""
-        first, positions = start
-        for source in range(first, len(self._matches)):
-            positions = positions if source == first else {}
+    def walk(self, start: Place) -> Walk:
+        """Every entry of one source after the other."""
+        positions = start.streams
+        for source in range(start.source, len(self._matches)):
             entries = self._entries(source, positions)
-            while batch := list(islice(entries, BATCH)):
+            while batch := list(islice(entries, self._batch)):
                 records = People(self._world, self._account_id).records(
                     user_id for user_id, _, _ in batch
                 )
@@ -239,7 +183,8 @@ class _Search:
                     positions = {**positions, stream: position}
                     record = records.get(user_id)
                     shown = record is not None and self._is_of(source, record, stream, position)
-                    yield (record if shown else None), (source, positions)
+                    yield (record if shown else None), Place(positions, source)
+            positions = {}
 
     def _is_of(self, source: int, record: Record, stream: str, position: tuple[str, str]) -> bool:
         if not self._wanted.admits(record) or not self._matches[source](record):
@@ -264,6 +209,7 @@ class _Search:
             index,
             self._wanted.streams,
             prefix=self._text[:KEY_CHARACTERS],
+            chunk=_chunk(self._wanted, self._limit),
         )
         for entry in streams.entries(positions):
             yield user_of(entry), entry["status"], streams.position(entry)
@@ -277,7 +223,7 @@ class _Search:
             if after and not after.startswith(prefix) and after > prefix:
                 continue
             start = after if after.startswith(prefix) else None
-            for item in walk(self._world.users, self._account_id, prefix, start, BATCH):
+            for item in walk(self._world.users, self._account_id, prefix, start, self._batch):
                 yield int(item["user_id"]), "", ("", item["item"])
 
     def _prefixes(self, source: int) -> list[str]:
@@ -296,3 +242,14 @@ class _Search:
     def _by_number(self, record: Record) -> bool:
         number = (record.number or "").removeprefix("+")
         return bool(self._digits) and number.startswith(self._digits)
+
+
+def _sort_key(record: Record, sort: Sort) -> tuple[str, int]:
+    name = text_key(record.first_name, record.last_name)
+    keys = {
+        "name": name,
+        "status": f"{record.status.value} {name}",
+        "email": text_key(record.email),
+        "last_synced": (record.changed_at or datetime.min.replace(tzinfo=UTC)).isoformat(),
+    }
+    return keys[sort], record.user_id
