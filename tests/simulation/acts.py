@@ -1,26 +1,22 @@
 """Actions, usergroups, groups and automations while the sync runs: people act on pages, staff sync
-and let go what they like, organisers work on the groups; and what must come of it.
+and let go what they like, organisers work on the groups.
 
-Like `ledger`, it keeps what really happened without the application's help. Who belongs where is
-said in `belongs`; which texts are allowed in `texts`.
+Like `ledger`, it keeps what really happened without the application's help; what must come of it
+is said in `acts_resting`.
 """
 
 from __future__ import annotations
 
-import json
 import random
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from instep.domain.record import Status
 from instep.domain.rules import Automation, Source, SourceKind
 from instep.use_cases import automations, sources
-from instep.use_cases.action_list import list_actions
 from instep.use_cases.automations import WantedRule
 from instep.use_cases.choices import AUTOMATION, AUTOMATIONS, SOURCE, SOURCES
-from instep.use_cases.firing import runs_of
 from instep.use_cases.ports import Item
 from instep.use_cases.sources import Naming, Wanted
 from instep.use_cases.stored import loaded
@@ -166,6 +162,7 @@ class Acts:
             *[self.sync_page] * 4, self.unsync_page, *[self.sync_usergroup] * 2,
             self.unsync_usergroup, *[self.make_group] * 2, self.end_group, *[self.make_rule] * 3,
             self.switch_rule, self.delete_rule, *[self.act_and_choose] * 3,
+            *[self.release] * 6,
         ]  # fmt: skip
         if self._s.days.hold_above < FEW:
             seldom += [self.upload_refusals] * 5
@@ -202,7 +199,7 @@ class Acts:
         if self._rng.random() < 0.3:
             self._s.trouble_again(self._rng.uniform(60, 400))
         pages = [name for name in self.pages.values() if name != "old-list"]
-        synced = [self.pages[one] for one in self._synced() if self.pages[one] in pages]
+        synced = [self.pages[one] for one in self.synced() if self.pages[one] in pages]
         page = self._rng.choice(synced if synced and self._rng.random() < 0.7 else pages)
         says = {f"user_{OPT_IN}": "true"} if self._rng.random() < 0.4 else {}
         action_id = self._actionkit.take_action(page, self._given() | says, user_id)
@@ -359,7 +356,7 @@ class Acts:
 
     def _a_group(self) -> int | None:
         there = {row["id"] for row in self._strive.tables["groups"]}
-        groups = sorted({one for kept in self._sources() for one in kept.groups} & there)
+        groups = sorted({one for kept in self.sources() for one in kept.groups} & there)
         return self._rng.choice(groups) if groups else None
 
     def organiser_joins(self) -> str:
@@ -456,7 +453,7 @@ class Acts:
     def _chosen(self, kind: SourceKind) -> Source | None:
         found = [
             one.what
-            for one in self._sources()
+            for one in self.sources()
             if isinstance(one.what, Source)
             and one.what.kind is kind
             and one.spans[-1].to_us == FOREVER
@@ -545,6 +542,15 @@ class Acts:
             ),
         )
 
+    def release(self) -> str:
+        """Staff have a backfill carried out that texts (P8)."""
+        held = [one for one in self._s.open_holds() if one.get("group_id")]
+        if not held:
+            return ""
+        hold_id = self._rng.choice(held)["item"].removeprefix("hold/")
+        self._s.staff.release_hold(hold_id)
+        return f"releases {hold_id}"
+
     def delete_rule(self) -> str:
         rule = self._a_rule()
         if rule is None:
@@ -556,7 +562,7 @@ class Acts:
 
     # --- what there is ---
 
-    def _sources(self) -> list[Kept]:
+    def sources(self) -> list[Kept]:
         return [one for one in self.kept.values() if isinstance(one.what, Source)]
 
     def note(self, began_us: int) -> None:
@@ -698,23 +704,7 @@ class Acts:
                                      "staff had put them there")  # fmt: skip
         self.by_hand.discard(pair)
 
-    # --- who belongs where (G1 to G6) ---
-
-    def belongs(self, source: Source, user_id: int) -> bool:
-        """The specification of memberships."""
-        if source.kind is SourceKind.USERGROUP:
-            return source.usergroup_id in self._actionkit.user(user_id)["groups"]
-        synced = {one.page_id for one in self.now() if one.kind is SourceKind.PAGE}
-        return any(
-            row["user_id"] == user_id
-            and row["status"] == "complete"
-            and row["page_id"] in synced
-            and source.page_id in (None, row["page_id"])
-            and (source.actionfield is None or _says(row["fields"], source))
-            for row in self._actions
-        )
-
-    def _synced(self) -> list[int]:
+    def synced(self) -> list[int]:
         pages = (one.page_id for one in self.now() if one.kind is SourceKind.PAGE)
         return sorted(one for one in pages if one is not None)
 
@@ -722,168 +712,8 @@ class Acts:
         """What is kept up now."""
         return [
             one.what
-            for one in self._sources()
+            for one in self.sources()
             if isinstance(one.what, Source)
             and one.spans[-1].to_us == FOREVER
             and not one.what.ending
         ]
-
-    def memberships(self) -> Iterator[str]:
-        """P2, P5, G2 to G6: everybody is where they belong, and nobody else but by hand."""
-        self.note(self._loop.now_us)
-        self._actions = self._actionkit.actions()
-        records = self._s.records()
-        pairs = {
-            one.member_id: user_id
-            for user_id, one in records.items()
-            if one.member_id is not None and user_id in self._actionkit.user_ids()
-        }
-        unknowns = self._s.story.strive_unknowns
-        shown = unknowns.removals_table or unknowns.group_changes_move_updated_at
-        special = self._ledger.erased.keys() | self._ledger.discarded
-        # Of an erased person's member nothing but the opt-out is written (E1).
-        left = {one for one, users in self._ledger.links.items() if special & users.keys()}
-        for source in self.now():
-            group = source.group_id
-            if not any(row["id"] == group for row in self._strive.tables["groups"]):
-                yield f"group {group} of {source.source_id} is not there"
-                continue
-            inside = set(self._strive.group_members(group))
-            for member_id, user_id in pairs.items():
-                if user_id in special or member_id in left:
-                    continue
-                said = f"user {user_id}: member {member_id} and group {group} of {source.source_id}"
-                hidden = (group, member_id) in self.touched and not shown
-                if self.belongs(source, user_id):
-                    if member_id not in inside and not hidden:
-                        yield f"{said}: belongs there"
-                elif member_id in inside and (group, member_id) not in self.by_hand:
-                    yield f"{said}: does not belong there"
-
-    def listed(self) -> Iterator[str]:
-        """P6: what there is on synced pages is listed, as it is."""
-        shown, _ = list_actions(self._s.world, ACCOUNT, None, None, None, 10_000)
-        erased = self._ledger.erased.keys()
-        there = {
-            row["id"]: (row["user_id"], row["fields"])
-            for row in self._actionkit.actions()
-            if row["page_id"] in self._synced() and row["user_id"] not in erased
-        }
-        listed = {
-            one.action_id: (one.user_id, one.fields)
-            for one in shown
-            if one.user_id not in erased or one.fields  # E1: no look tells of them any more
-        }
-        for action_id in sorted(there.keys() | listed.keys()):
-            if there.get(action_id) != listed.get(action_id):
-                yield (f"action {action_id} is listed as {listed.get(action_id)}, and is "
-                       f"{there.get(action_id)}")  # fmt: skip
-
-    # --- texts (P7, P8) ---
-
-    def texts(self) -> Iterator[str]:
-        """Of each group with a flow and each member the sync's joins have as many causes: a live
-        action each, by a rule or by the group itself, that nobody had looked at before; or a
-        backfill that staff released."""
-        yield from self.problems
-        for (group, member_id), times in Counter((g, m) for _, g, m in self.joins).items():
-            causes = [
-                cause
-                for user_id in self._ledger.links.get(member_id, {})
-                for cause in self._causes(group, user_id)
-            ]
-            said = f"member {member_id} was put into group {group}, which texts,"
-            if times > len(causes):
-                yield f"{said} {times} times for {len(causes)} reasons"
-            for at_us in (at for at, g, m in self.joins if (g, m) == (group, member_id)):
-                if not any(one.from_us <= at_us <= one.to_us for one in causes):
-                    yield f"{said} at {at_us}, when there was no reason to"
-        yield from self._events()
-
-    def _causes(self, group: int, user_id: int) -> Iterator[Span]:
-        """What may put a user's member into a group with a flow, and when."""
-        yield from (Span(at_us) for at_us in self.released.get((group, user_id), ()))
-        for taken in self.taken.values():
-            whose = taken.user_id == user_id or self._ledger.merged.get(taken.user_id) == user_id
-            if not (whose and self._may_be_live(taken)):
-                continue
-            for one in self.kept.values():
-                gives = (
-                    one.what.add_to_group == group
-                    if isinstance(one.what, Automation)
-                    else group in one.groups and one.what.kind is not SourceKind.USERGROUP
-                )
-                if gives and one.may_hold(taken.at_us):
-                    yield Span(taken.at_us, self.looked_at.get(taken.action_id, FOREVER))
-
-    def outcomes(self) -> Iterator[str]:
-        """P7: what became of a rule for a live action is always told."""
-        there = {row["id"] for row in self._actionkit.actions() if row["status"] == "complete"}
-        records = self._s.records()
-        for kept in self.kept.values():
-            rule = kept.what
-            if not isinstance(rule, Automation) or rule.actionfield or len(kept.spans) > 1:
-                continue
-            items = self._s.groups.inner.query(ACCOUNT, runs_of(rule.rule_id), None, 10_000).items
-            told = {item["action_id"] for item in items}
-            people = {item["user_id"] for item in items} | {item["member_id"] for item in items}
-            for taken in self.taken.values():
-                record = records.get(taken.user_id)
-                if record is None or record.status is not Status.SYNCED:
-                    continue
-                if taken.action_id not in there or taken.action_id in self.changed:
-                    continue
-                if rule.page_id not in (None, taken.page_id) or not self._always(kept, taken):
-                    continue
-                if rule.once_per == "person" and {taken.user_id, record.member_id} & people:
-                    continue
-                if taken.action_id not in told:
-                    yield (f"nothing tells what became of rule {rule.rule_id} for action "
-                           f"{taken.action_id} of user {taken.user_id}")  # fmt: skip
-
-    def _always(self, kept: Kept, taken: Taken) -> bool:
-        """Whether a rule, and the page, were there when the action's look may have begun."""
-        pages = [one for one in self._pages_of(taken) if len(one.spans) == 1]
-        there = [kept.spans[0], *(one.spans[0] for one in pages)]
-        before = taken.at_us - int(self._s.days.lag_seconds * SECOND)
-        return bool(pages) and all(one.sure_us < before and one.to_us == FOREVER for one in there)
-
-    def _pages_of(self, taken: Taken) -> list[Kept]:
-        return [
-            one
-            for one in self._sources()
-            if isinstance(one.what, Source)
-            and one.what.kind is SourceKind.PAGE
-            and one.what.page_id == taken.page_id
-        ]
-
-    def _may_be_live(self, taken: Taken) -> bool:
-        return (
-            taken.person
-            and any(one.may_hold(taken.at_us) for one in self._pages_of(taken))
-            and not any(one.from_us <= taken.at_us <= one.to_us for one in self.off)
-        )
-
-    def _events(self) -> Iterator[str]:
-        """P7: each at most once."""
-        rules = {
-            one.what.rule_id: one for one in self.kept.values() if isinstance(one.what, Automation)
-        }
-        seen: Counter[tuple[str, str, int]] = Counter()
-        for event in self._s.events.inner.published:
-            told = event.detail
-            rule, taken = rules[told["rule_id"]], self.taken[told["action_id"]]
-            assert isinstance(rule.what, Automation)
-            once = rule.what.once_per
-            subject = told["member_id" if once == "person" else "action_id"]
-            seen[told["rule_id"], once, subject] += 1
-            if not self._may_be_live(taken) or not rule.may_hold(taken.at_us):
-                yield f"an event was published for action {taken.action_id}: {json.dumps(told)}"
-        yield from (f"{times} events for {what}" for what, times in seen.items() if times > 1)
-
-
-def _says(fields: dict[str, list[str]], source: Source) -> bool:
-    values = fields.get(str(source.actionfield), [])
-    if source.value is None:
-        return bool(values)
-    return source.value.strip().lower() in {one.strip().lower() for one in values}

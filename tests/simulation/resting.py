@@ -16,6 +16,7 @@ from instep.domain.account import PRIMARY_GROUP_NAME
 from instep.domain.record import Record, Status, Warning  # noqa: A004
 from instep.domain.rules import Option
 from instep.use_cases.runs import progress_of
+from tests.simulation.acts_resting import ActsResting
 from tests.simulation.days import HOUR
 from tests.simulation.days_world import DaysSimulation
 from tests.simulation.invariants import reading
@@ -29,7 +30,7 @@ _NO_NUMBER = (Status.INELIGIBLE_NO_PHONE, Status.INELIGIBLE_INVALID_PHONE)
 
 def broken_days(s: DaysSimulation) -> list[str]:
     """Every invariant that does not hold, in words."""
-    resting = _Resting(s)
+    resting, acts = _Resting(s), ActsResting(s)
     return [
         *s.ledger.problems,
         *resting.nothing_waits(),
@@ -43,10 +44,10 @@ def broken_days(s: DaysSimulation) -> list[str]:
         *resting.consent(),
         *resting.refusals(),
         *resting.groups(),
-        *s.acts.memberships(),
-        *s.acts.listed(),
-        *s.acts.texts(),
-        *s.acts.outcomes(),
+        *acts.memberships(),
+        *acts.listed(),
+        *acts.texts(),
+        *acts.outcomes(),
         *resting.history(),
         *resting.written_once(),
         *resting.nobody_bothered(),

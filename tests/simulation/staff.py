@@ -176,7 +176,7 @@ class Staff:
         if held:
             hold_id = self._rng.choice(held)["item"].removeprefix("hold/")
             if self._rng.random() < 0.6:
-                self._click(f"release {hold_id}", lambda: self._release(hold_id))
+                self.release_hold(hold_id)
             else:
                 self._click(f"discard {hold_id}", lambda: self._discard(hold_id))
 
@@ -194,7 +194,11 @@ class Staff:
                 call = partial(discard, self._world, ACCOUNT, WHO, hold_id)
                 self._click(f"discard {hold_id}", call)
             else:
-                self._click(f"release {hold_id}", partial(self._release, hold_id))
+                self.release_hold(hold_id)
+
+    def release_hold(self, hold_id: str) -> None:
+        """Lets happen what is held."""
+        self._click(f"release {hold_id}", partial(self._release, hold_id))
 
     def _release(self, hold_id: str) -> None:
         self._note_released(hold_id)

@@ -6,7 +6,7 @@ import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table, { type TableProps } from "@cloudscape-design/components/table";
 import TextFilter from "@cloudscape-design/components/text-filter";
-import { type ReactNode, useEffect, useState } from "react";
+import { type ReactNode, useCallback, useEffect, useState } from "react";
 
 import type { Api, ListOf } from "../api/client.ts";
 import { usePlace } from "../app/places.tsx";
@@ -254,19 +254,23 @@ interface SearchProps {
   onChange: (value: string) => void;
 }
 
-/** Searches a moment after the last key. */
+/**
+ * Searches a moment after the last key, and at once when one goes on to something else: else the
+ * rows might change under what one began to do with one of them.
+ */
 function Search({ label, placeholder, q, onChange }: SearchProps) {
   const [typed, setTyped] = useState<string>();
-  useEffect(() => {
-    if (typed === undefined) return undefined;
-    const timer = window.setTimeout(() => {
-      setTyped(undefined);
-      onChange(typed.trim());
-    }, TYPING_MILLISECONDS);
-    return () => window.clearTimeout(timer);
+  const search = useCallback((): void => {
+    if (typed === undefined) return;
+    setTyped(undefined);
+    onChange(typed.trim());
   }, [typed, onChange]);
+  useEffect(() => {
+    const timer = window.setTimeout(search, TYPING_MILLISECONDS);
+    return () => window.clearTimeout(timer);
+  }, [search]);
   return (
-    <div className="search">
+    <div className="search" onBlur={search}>
       <TextFilter
         filteringText={typed ?? q}
         filteringAriaLabel={label}

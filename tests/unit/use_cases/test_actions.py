@@ -236,6 +236,38 @@ def test_u3_the_actions_of_a_merged_user_are_the_primarys(desk: Desk) -> None:
     assert shown(desk, user_id=second) == []
 
 
+def test_p6_an_action_deleted_just_before_its_user_was_merged_is_not_listed(desk: Desk) -> None:
+    page(desk)
+    first, second = add_person(desk), add_person(desk, 2)
+    action_id = act(desk, second, colour="canary")
+    look(desk, first, second)
+    desk.actionkit.delete_action(action_id)
+    desk.actionkit.merge_users(first, second)
+    look(desk, first, second)
+    assert shown(desk) == shown(desk, user_id=second) == shown(desk, desk.pages[0]) == []
+    assert "canary" not in repr(desk.groups.everything())
+
+
+@pytest.mark.parametrize("primary_first", [True, False])
+def test_p7_an_action_that_a_merge_moved_is_not_decided_again(
+    desk: Desk, primary_first: bool
+) -> None:
+    """Whoever of the two is looked at first."""
+    page(desk)
+    first, second = add_person(desk), add_person(desk, 2)
+    action_id = act(desk, second, colour="red")
+    look(desk, first, second)
+    desk.actionkit.merge_users(first, second)
+    for user_id in (first, second) if primary_first else (second, first):
+        look(desk, user_id)
+        noted = desk.groups.get("demo", action_key(action_id))
+        assert noted is not None
+        assert noted["decided"]
+    (one,) = shown(desk)
+    assert (one.user_id, one.fields) == (first, {"colour": ["red"]})
+    assert shown(desk, user_id=first) == shown(desk, desk.pages[0]) == [one]
+
+
 def test_e1_of_an_erased_person_no_field_is_shown_or_kept(desk: Desk) -> None:
     page(desk)
     user_id = add_person(desk)

@@ -48,9 +48,7 @@ def gone(seen: Seen, record: Record, rules: Rules, now: datetime) -> Plan:
     passed = heir is not None and heir.member_id is not None and heir.member_id == record.member_id
     inside = seen.linked.groups if seen.linked and not passed else frozenset[int]()
     leave = record.groups & kept_up(rules) & inside
-    new = _merged_away(without_link(record), merged)
-    if merged is None:  # Their actions are gone too; those of a merged user are the primary's.
-        new = replace(new, actions="")
+    new = replace(_merged_away(without_link(record), merged), actions="")
     others = {rival.user_id for rival in seen.rivals if rival.number == record.number}
     if merged is not None:
         others.add(merged)

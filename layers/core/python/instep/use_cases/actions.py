@@ -14,12 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
 from instep.domain.people import Action
 from instep.domain.plan import Seen
 from instep.use_cases.ports import Item
 from instep.use_cases.stored import stamp, walk
 from instep.use_cases.world import World
+
+NO_PAGE: Final = 0
+"""The page of an action that is not listed, but known to have been decided."""
 
 
 def action_key(action_id: int) -> str:
@@ -58,7 +62,7 @@ def note_actions(
 ) -> None:
     """Notes users' actions as a look showed them and decide had them, and takes those away that it
     did not show: deleted (with their users or alone), moved to another user, or of a page that is
-    no longer synced.
+    no longer synced. Those of a user who was merged away are set aside for the primary.
     `known_before`: the users of whom actions may have been noted before."""
     now = world.clock.now()
     users = {user_id: one.user.actions if one.user else () for user_id, one in seen.items()}
@@ -75,8 +79,9 @@ def note_actions(
     note_actionfields(world, account_id, {name for one in actions for name, _ in one.fields})
     for user_id in sorted(users.keys() & set(known_before)):
         shown = {one.action_id for one in users[user_id]}
-        for action_id in _noted_of(world, account_id, user_id) - shown:
-            _forget_action(world, account_id, user_id, action_id)
+        take_away = _forget_action if seen[user_id].merged_into is None else _set_aside
+        for action_id in sorted(_noted_of(world, account_id, user_id) - shown):
+            take_away(world, account_id, user_id, action_id)
 
 
 def _noted(world: World, account_id: str, actions: Iterable[Action]) -> Mapping[str, Item]:
@@ -155,3 +160,15 @@ def _forget_action(world: World, account_id: str, user_id: int, action_id: int) 
     world.groups.delete(account_id, of_page(item["page_id"], action_id))
     world.groups.delete(account_id, fields_key(action_id))
     world.groups.delete(account_id, key)
+
+
+def _set_aside(world: World, account_id: str, user_id: int, action_id: int) -> None:
+    """No longer lists an action, but still knows that it was decided: it may be shown as the
+    primary's next. One that is the primary's already stays theirs."""
+    world.groups.delete(account_id, of_user(user_id, action_id))
+    item = world.groups.get(account_id, action_key(action_id))
+    if item is None or item["user_id"] != user_id:
+        return
+    aside = {**item, "page_id": NO_PAGE}
+    if world.groups.put(aside, expect={"user_id": user_id}):
+        world.groups.delete(account_id, fields_key(action_id))
