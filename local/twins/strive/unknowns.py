@@ -62,7 +62,7 @@ class Unknowns:
     api_change_type: str = "api"
     """The change_type of writes by API."""
     log_latency_seconds: float = 0.0
-    """How long after a change its log row, subscription event or removal can be read."""
+    """How long after a change its log row, subscription event, removal or text can be read."""
     clock_skew_seconds: float = 0.0
     """How far Strive's clock is ahead."""
     microseconds: bool = False

@@ -852,6 +852,7 @@ class World:
                 "status": "delivered",
                 "sent_at": stamp,
                 "queued_at": stamp,
+                **self._late(),
             }
         )
         self._texts_by_flow[flow_id] += 1

@@ -31,7 +31,7 @@ def test_live_work_that_waits_holds_bulk_work_back() -> None:
 
 
 def test_live_work_that_asks_again_and_again_is_written_once_in_a_while() -> None:
-    """A refusal that changes nothing is not worth a write (O7)."""
+    """A refusal that changes nothing is not worth a write."""
     pace, writes, now = full(START), 0, START
     while now < START + 10_000:
         waits = admit(pace, now, Lane.LIVE, 1, "waits", LEASE)

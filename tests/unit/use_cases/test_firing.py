@@ -22,7 +22,7 @@ from instep.use_cases.automations import (
 )
 from instep.use_cases.choices import read_choices, rules_of
 from instep.use_cases.errors import Busy, Unavailable
-from instep.use_cases.firing import EVENT, Firing, Happened, PendingError
+from instep.use_cases.firing import EVENT, TRACES_AFTER, Firing, Happened, PendingError
 from instep.use_cases.ports import Item, NoAnswerError, NotPublishedError
 from instep.use_cases.sources import Naming
 from instep.use_cases.texts import (
@@ -115,6 +115,9 @@ class Scene:
 
     def wait_for_deadline(self) -> None:
         self.desk.clock.sleep(self.desk.world.limits.worker_seconds + 31)
+
+    def wait_for_traces(self) -> None:
+        self.desk.clock.sleep(TRACES_AFTER.total_seconds())
 
 
 @pytest.fixture
@@ -275,13 +278,32 @@ def test_p7_lost_and_texted_since(scene: Scene) -> None:
     assert scene.runs(rule) == [(action_id, "done", "done")]
 
 
+def test_p7_lost_and_left_since_with_a_log_that_is_late(scene: Scene) -> None:
+    strive = scene.desk.strive
+    strive.unknowns = replace(strive.unknowns, log_latency_seconds=300.0)
+    rule = scene.rule()
+    action_id = begun(scene, rule)
+    strive.leave_group(scene.flow_group, scene.member_id)
+    scene.wait_for_deadline()
+    with pytest.raises(PendingError) as pending:
+        scene.fire(action_id)
+    assert pending.value.at == scene.claim(rule, action_id).claimed_at + TRACES_AFTER
+    scene.wait_for_traces()
+    scene.fire(action_id)
+    assert (scene.texts, scene.inside) == (1, False)
+    assert scene.runs(rule) == [(action_id, "done", "done")]
+
+
 @pytest.mark.parametrize("kind", ["cut_before_work", "server_error"])
 def test_p7_lost_without_any_trace_is_done_again_under_a_new_token(scene: Scene, kind: str) -> None:
     rule = scene.rule()
     action_id = begun(scene, rule, kind)
     token = scene.claim(rule, action_id).token
-    assert scene.texts == 0
     scene.wait_for_deadline()
+    with pytest.raises(PendingError):  # a log may be late
+        scene.fire(action_id)
+    assert scene.texts == 0
+    scene.wait_for_traces()
     scene.fire(action_id)
     claim = scene.claim(rule, action_id)
     assert (claim.state, claim.attempt) == ("done", 2)
@@ -295,7 +317,7 @@ def test_p7_who_cannot_act_before_the_deadline_never_acts(scene: Scene) -> None:
     action_id = scene.act()
 
     def others() -> None:
-        scene.wait_for_deadline()
+        scene.wait_for_traces()
         scene.fire(action_id)
 
     desk = scene.desk
@@ -312,7 +334,7 @@ def test_p7_who_cannot_act_before_the_deadline_never_acts(scene: Scene) -> None:
 def test_p7_of_two_who_find_out_at_once_one_goes_on(scene: Scene) -> None:
     rule = scene.rule()
     action_id = begun(scene, rule, "cut_before_work")
-    scene.wait_for_deadline()
+    scene.wait_for_traces()
 
     def other() -> None:
         scene.fire(action_id)
@@ -343,7 +365,7 @@ def test_p7_what_was_begun_without_a_trace_is_not_done_once_it_would_not_be(scen
     action_id = begun(scene, rule, "cut_before_work")
     with pytest.raises(PendingError):
         scene.fire(action_id, opted_in=False)
-    scene.wait_for_deadline()
+    scene.wait_for_traces()
     scene.fire(action_id, opted_in=False)
     assert scene.texts == 0
     assert scene.runs(rule) == [(action_id, "not_opted_in", "not_opted_in")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from instep.domain.automations import Outcome, Verdict, decide_rule, matches
@@ -32,6 +32,8 @@ from instep.use_cases.world import World
 
 EVENT: Final = "Action taken"
 """The detail type of the events that rules publish (docs/events.md)."""
+TRACES_AFTER: Final = timedelta(minutes=10)
+"""How long after a join the log of what it set off can be read at the latest."""
 OUTCOMES: Final[dict[State, Verdict]] = {
     "done": Verdict(Outcome.DONE, "done"),
     "failed": Verdict(Outcome.FAILED, "group_refused"),
@@ -228,7 +230,8 @@ class Firing:
     def _found_out(
         self, key: str, claim: Claim, member_id: int, group_id: int | None
     ) -> Verdict | None:
-        """Looks for traces of what was begun. None: nothing was done but what is noted."""
+        """Looks for traces of what was begun. None: nothing was done but what is noted. Raises
+        PendingError while a trace may not be there yet."""
         if claim.state == "publishing":
             self._advanced(key, claim, "unknown")
             return OUTCOMES["unknown"]
@@ -241,6 +244,8 @@ class Firing:
             return OUTCOMES["unknown"]
         if traced:
             self._advanced(key, claim, "claimed", joined=True)
+        elif self.world.clock.now() < claim.claimed_at + TRACES_AFTER:
+            raise PendingError(claim.claimed_at + TRACES_AFTER)
         return None
 
     def _traced(self, group_id: int, member_id: int, since: datetime) -> bool:
