@@ -15,6 +15,7 @@ from instep.domain.record import Record, Status
 from instep.use_cases import holds, sources
 from instep.use_cases.action_list import ShownAction, list_actions
 from instep.use_cases.actions import (
+    NEWS,
     action_key,
     fields_key,
     forget_actions,
@@ -24,7 +25,9 @@ from instep.use_cases.actions import (
     undecided,
 )
 from instep.use_cases.activation import pause, resume
+from instep.use_cases.cursors import ActionCursor
 from instep.use_cases.erasure import erase_person
+from instep.use_cases.feed_of_actions import find_changed
 from instep.use_cases.sources import Naming
 from instep.use_cases.work import Work, work_of
 from instep.use_cases.worker import work_on
@@ -211,6 +214,34 @@ def test_p6_a_deleted_action_is_not_listed_any_more(desk: Desk) -> None:
     assert desk.strive.group_members(group) == []
     places = ("action/", "user-action/", "page-action/", "actionfields/")
     assert not [one for one in desk.groups.everything() if one["item"].startswith(places)]
+
+
+def test_p5_an_action_that_came_and_went_between_two_comparisons_is_found(desk: Desk) -> None:
+    """A sum is then what it was, but the action was looked at, after its push."""
+    page(desk)
+    user_id = add_person(desk)
+
+    def second_look() -> frozenset[int]:
+        actionkit = desk.world.actionkit(desk.account(), Lane.BULK)
+        found = find_changed(desk.world, desk.account(), actionkit, ActionCursor())
+        desk.groups.put_many(found.notes)
+        for one in found.news:
+            desk.groups.delete("demo", one["item"], expect={"token": one["token"]})
+        return found.user_ids
+
+    act(desk, user_id, "page-1")
+    look(desk, user_id)
+    assert second_look() == {user_id}
+    assert second_look() == frozenset()
+    action_id = act(desk, user_id, colour="red")
+    look(desk, user_id)
+    desk.actionkit.delete_action(action_id)
+    assert second_look() == {user_id}
+    look(desk, user_id)
+    assert [one.action_id for one in shown(desk)] != [action_id]
+    assert len(shown(desk)) == 1
+    assert second_look() == frozenset()
+    assert not desk.groups.query("demo", NEWS).items
 
 
 def test_p6_only_actions_on_pages_that_are_synced_are_listed(desk: Desk) -> None:

@@ -4,6 +4,7 @@
 |---|---|
 | `action/{action}` | user, page, time, status, and whether it was decided with its user |
 | `page-action/{page}/{action}`, `user-action/{user}/{action}` | where to find it |
+| `action-news/{page}/{bucket}` | that actions were noted that the second look may never have seen |
 | `actionfields/{action}` | its fields; goes by itself after the time that values are kept (E2) |
 | `actionfield/{name}` | that the name was seen on a synced page |
 
@@ -18,10 +19,12 @@ from typing import Final
 
 from instep.domain.people import Action
 from instep.domain.plan import Seen
-from instep.use_cases.ports import Item
+from instep.use_cases.ports import BUCKET_OF_ACTIONS, Item
 from instep.use_cases.stored import stamp, walk
 from instep.use_cases.world import World
 
+NEW_FOR: Final = timedelta(days=1)
+"""In a day the second look comes to every page, however many there are."""
 NO_PAGE: Final = 0
 """The page of an action that is not listed, but known to have been decided."""
 
@@ -46,6 +49,14 @@ def of_page(page_id: int, action_id: int | None = None) -> str:
     return f"page-action/{page_id:012d}/" + ("" if action_id is None else f"{action_id:015d}")
 
 
+NEWS: Final = "action-news/"
+
+
+def news_key(page_id: int, bucket: int) -> str:
+    """The key of the mark that actions of a page are new to us in a bucket."""
+    return f"{NEWS}{page_id:012d}/{bucket:012d}"
+
+
 def undecided(world: World, account_id: str, actions: Iterable[Action]) -> frozenset[int]:
     """Of these the complete ones that were not decided with their user yet."""
     complete = {action_key(one.action_id): one.action_id for one in actions if one.complete}
@@ -58,22 +69,38 @@ def undecided(world: World, account_id: str, actions: Iterable[Action]) -> froze
 
 
 def note_actions(
-    world: World, account_id: str, seen: Mapping[int, Seen], known_before: Collection[int]
+    world: World,
+    account_id: str,
+    seen: Mapping[int, Seen],
+    known_before: Collection[int],
+    by_sums: bool = False,
 ) -> None:
     """Notes users' actions as a look showed them and decide had them, and takes those away that it
     did not show: deleted (with their users or alone), moved to another user, or of a page that is
     no longer synced. Those of a user who was merged away are set aside for the primary.
-    `known_before`: the users of whom actions may have been noted before."""
+    `known_before`: the users of whom actions may have been noted before. `by_sums`: whether what is
+    changed or deleted is found by a second look, which is then told of actions that are new."""
     now = world.clock.now()
     users = {user_id: one.user.actions if one.user else () for user_id, one in seen.items()}
     actions = [action for some in users.values() for action in some]
     known = _noted(world, account_id, actions)
     items: list[Item] = []
+    news: set[tuple[int, int]] = set()
     for user_id, some in users.items():
         for action in some:
             noted = known.get(action_key(action.action_id))
             items += _items(account_id, user_id, action, noted)
+            if by_sums and noted is None and _is_recent(action, now):
+                news.add((action.page_id, action.action_id // BUCKET_OF_ACTIONS))
             items += _fields_items(world, account_id, action, now, noted is not None)
+    if news:
+        token = world.ids.new()
+        world.groups.put_many(
+            [
+                {"account_id": account_id, "item": news_key(page, bucket), "token": token}
+                for page, bucket in sorted(news)
+            ]
+        )
     if items:
         world.groups.put_many(items)
     note_actionfields(world, account_id, {name for one in actions for name, _ in one.fields})
@@ -82,6 +109,12 @@ def note_actions(
         take_away = _forget_action if seen[user_id].merged_into is None else _set_aside
         for action_id in sorted(_noted_of(world, account_id, user_id) - shown):
             take_away(world, account_id, user_id, action_id)
+
+
+def _is_recent(action: Action, now: datetime) -> bool:
+    """Whether its page may not have been compared since it was taken. An older one was there when
+    it was: if it goes, the sum tells."""
+    return action.created_at is None or action.created_at > now - NEW_FOR
 
 
 def _noted(world: World, account_id: str, actions: Iterable[Action]) -> Mapping[str, Item]:

@@ -82,7 +82,8 @@ class Page:
     """Who was found. What is noted of it is to be stored once all of them are on the queue.
     `joined`: members whom somebody put into the primary group; `changed`: members without a user
     who changed (U5). `unknown`: what was noted of users who are known by now. `notes`: what actions
-    come to. `ended`: the sources where there is nothing more to be found now."""
+    come to; `news`: marks of actions that are known by now. `ended`: the sources where there is
+    nothing more to be found now."""
 
     cursors: Cursors
     user_ids: tuple[int, ...] = ()
@@ -92,6 +93,7 @@ class Page:
     sums: tuple[Item, ...] = ()
     unknown: tuple[Item, ...] = ()
     notes: tuple[Item, ...] = ()
+    news: tuple[Item, ...] = ()
     ended: frozenset[str] = frozenset()
 
     @property
@@ -109,6 +111,8 @@ class Page:
                 world.users.delete(account_id, one["item"], expect={"token": one["token"]})
         if self.notes:
             world.groups.put_many(self.notes)
+        for one in self.news:
+            world.groups.delete(account_id, one["item"], expect={"token": one["token"]})
 
 
 @dataclass(slots=True)
@@ -123,6 +127,7 @@ class _Finding:
     sums: list[Item] = field(default_factory=list)
     unknown: list[Item] = field(default_factory=list)
     notes: list[Item] = field(default_factory=list)
+    news: list[Item] = field(default_factory=list)
     more: bool = False
     """Whether the source that was read last has more."""
 
@@ -241,6 +246,7 @@ class Finder:
             tuple(finding.sums),
             tuple(finding.unknown),
             tuple(finding.notes),
+            tuple(finding.news),
             frozenset(done),
         )
 
@@ -284,6 +290,7 @@ class Finder:
         """Those whose status or fields changed, and those that were deleted: by sums (P5)."""
         found = find_changed(self._world, self._account, self._actionkit, finding.cursors.actions)
         finding.notes += found.notes
+        finding.news += found.news
         self._take(finding, found)
 
     @staticmethod

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from instep.domain.account import Account
 from instep.domain.rules import Moment
-from instep.use_cases.actions import action_key, of_page
+from instep.use_cases.actions import NEWS, action_key, of_page
 from instep.use_cases.choices import read_choices
 from instep.use_cases.cursors import ActionCursor, read_cursors, store_cursors
 from instep.use_cases.ports import BUCKET_OF_ACTIONS, ActionKit, Item, Taken
@@ -31,11 +31,13 @@ DIFFERENT: Final = 20
 @dataclass(frozen=True, slots=True)
 class FoundActions:
     """Users of actions that are new or changed, the cursor after them, what is to be noted once the
-    users are on the queue, and whether there may be more at once."""
+    users are on the queue (`news`: which marks are then done), and whether there may be more at
+    once."""
 
     user_ids: frozenset[int]
     cursor: ActionCursor
     notes: tuple[Item, ...] = ()
+    news: tuple[Item, ...] = ()
     more: bool = False
 
 
@@ -104,36 +106,51 @@ def find_changed(
     world: World, account: Account, actionkit: ActionKit, cursor: ActionCursor
 ) -> FoundActions:
     """Compares what the actions of some synced pages come to with what they came to when last
-    compared, and finds the users of those that changed, came or went without a trace."""
+    compared, and finds the users of those that changed, came or went without a trace; where
+    actions were noted since also of those that came and went in between."""
     account_id = account.account_id
     page_ids = read_choices(world, account_id).page_ids
     left = [one for one in page_ids if one > cursor.page]
     users: set[int] = set()
     notes: list[Item] = []
+    news = _read_news(world, account_id)
+    done = [item for (page_id, _), item in news.items() if page_id not in page_ids]
     budget = DIFFERENT
     for page_id in left[:PAGES_A_CYCLE]:
         now = _sums_now(actionkit, page_id)
         item = world.groups.get(account_id, _sums_key(page_id))
         before = loaded(SUMS, item).buckets if item else {}
         different = sorted(
-            one for one in now.keys() | before.keys() if now.get(one) != before.get(one)
+            {one for one in now.keys() | before.keys() if now.get(one) != before.get(one)}
+            | {bucket for page, bucket in news if page == page_id}
         )
         for bucket in different[:budget]:
             found, note = _compared(world, account_id, actionkit, page_id, bucket)
             users |= found
             notes.append(note)
+            if (page_id, bucket) in news:
+                done.append(news[page_id, bucket])
         if len(different) > budget:
             wait = set(different[budget:])
             now = {one: each for one, each in now.items() if one not in wait}
             now |= {one: before[one] for one in wait if one in before}
             notes.append(_sums(account_id, page_id, now))
-            return FoundActions(frozenset(users), cursor, tuple(notes), more=True)
+            return FoundActions(frozenset(users), cursor, tuple(notes), tuple(done), more=True)
         budget -= len(different)
         if different or item is None:
             notes.append(_sums(account_id, page_id, now))
     at_end = len(left) <= PAGES_A_CYCLE
     cursor = replace(cursor, page=0 if at_end else left[PAGES_A_CYCLE - 1])
-    return FoundActions(frozenset(users), cursor, tuple(notes))
+    return FoundActions(frozenset(users), cursor, tuple(notes), tuple(done))
+
+
+def _read_news(world: World, account_id: str) -> dict[tuple[int, int], Item]:
+    """The pages and buckets in which actions were noted since they were compared."""
+    news = {}
+    for item in walk(world.groups, account_id, NEWS):
+        page_id, bucket = item["item"].removeprefix(NEWS).split("/")
+        news[int(page_id), int(bucket)] = item
+    return news
 
 
 def _sums_now(actionkit: ActionKit, page_id: int) -> dict[int, tuple[int, int]]:

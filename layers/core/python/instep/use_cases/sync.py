@@ -640,7 +640,8 @@ class Batch:
         }
         before = [one.user_id for one in applying if one.known is not None and one.known.actions]
         if noted:
-            note_actions(self._world, self._account.account_id, noted, before)
+            by_sums = self._actionkit.finds_changes_by() == "checksums"
+            note_actions(self._world, self._account.account_id, noted, before, by_sums)
 
     def _counted(self, before: Record | None, stored: Record) -> None:
         """How many users have each status, once the initial sync has counted them (A4)."""
