@@ -344,11 +344,16 @@ class Ledger:
         return changes[-1].value if changes else None
 
     def erase(self, user_id: int, values: tuple[str, ...]) -> None:
-        """Somebody was erased, on either side (E1)."""
+        """Somebody was erased, on either side (E1). A member whose number they had given up by then
+        is not theirs any more, whether or not a look came to that (F8)."""
         self.erased[user_id] = values
         member_id = self.linked.get(user_id)
-        if member_id is not None:
+        if member_id is not None and self._has_number_of(user_id, member_id):
             self.erased_members[member_id] = self.now_us
+
+    def _has_number_of(self, user_id: int, member_id: int) -> bool:
+        user, member = self.users[user_id].now, self.members[member_id].now
+        return user is None or member is None or member["number"] in self.numbers(user)
 
     # --- the application's records, for what the sync had time to see ---
 

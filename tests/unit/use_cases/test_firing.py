@@ -516,12 +516,12 @@ def test_p7_died_after_the_run_was_carried_out_before_it_was_told(scene: Scene) 
 
 def test_p8_a_live_join_is_done_once_for_its_action(scene: Scene) -> None:
     firing, group, member = scene.firing(), scene.flow_group, scene.member_id
-    assert firing.join_once(group, 17, member)
+    assert firing.join_once(group, 17, member) == "now"
     assert scene.texts == 1
     scene.desk.strive.leave_group(group, member)
-    assert firing.join_once(group, 17, member)  # told again what came of it
+    assert firing.join_once(group, 17, member) == "before"  # told again what came of it
     assert (scene.texts, scene.inside) == (1, False)
-    assert firing.join_once(group, 18, member)
+    assert firing.join_once(group, 18, member) == "now"
     assert scene.inside
     claim = find_claim(scene.desk.world, "demo", for_group(group, 17))
     assert claim is not None
@@ -531,7 +531,7 @@ def test_p8_a_live_join_is_done_once_for_its_action(scene: Scene) -> None:
 def test_p8_a_live_join_that_was_refused_is_not_tried_again(scene: Scene) -> None:
     scene.desk.strive.delete_group(scene.flow_group)
     for _ in range(2):
-        assert not scene.firing().join_once(scene.flow_group, 17, scene.member_id)
+        assert scene.firing().join_once(scene.flow_group, 17, scene.member_id) == "not"
 
 
 # --- claims ---

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from instep.domain.automations import Outcome, Verdict, decide_rule, matches
 from instep.domain.intent import CLOCK_SKEW
@@ -41,6 +41,11 @@ OUTCOMES: Final[dict[State, Verdict]] = {
 }
 
 
+Joined = Literal["now", "before", "not"]
+"""Whether a member was put into a group; `before`: it was begun before, so that by now they may
+have been taken out of it again; `not`: Strive refused, or nobody knows."""
+
+
 class PendingError(Exception):
     """Somebody else is at it, or nobody knows yet what they did: to be looked at again."""
 
@@ -69,18 +74,21 @@ class Firing:
     rules: Rules
     strive: Strive
 
-    def join_once(self, group_id: int, action_id: int, member_id: int) -> bool:
-        """Puts a member into a group with a flow because of a live action. False: they were put
-        into it for that action before, or nobody knows. Raises PendingError, Busy, Unavailable."""
+    def join_once(self, group_id: int, action_id: int, member_id: int) -> Joined:
+        """Puts a member into a group with a flow because of a live action. Raises PendingError,
+        Busy, Unavailable."""
         return self._joined(for_group(group_id, action_id), group_id, action_id, member_id)
 
-    def join_released(self, group_id: int, hold_id: str, user_id: int, member_id: int) -> bool:
+    def join_released(self, group_id: int, hold_id: str, user_id: int, member_id: int) -> Joined:
         """Puts a member into a group with a flow because staff released that, in the same way."""
         return self._joined(for_release(hold_id, user_id), group_id, 0, member_id)
 
-    def _joined(self, key: str, group_id: int, action_id: int, member_id: int) -> bool:
+    def _joined(self, key: str, group_id: int, action_id: int, member_id: int) -> Joined:
+        begun = find_claim(self.world, self.account_id, key) is not None
         done = self._once(key, action_id, member_id, group_id, None)
-        return done is not None and done.outcome is Outcome.DONE
+        if done is None or done.outcome is not Outcome.DONE:
+            return "not"
+        return "before" if begun else "now"
 
     def fire(self, who: Happened, actions: Iterable[Action]) -> None:
         """Decides the rules for actions that were not looked at before, and carries out what they

@@ -475,19 +475,24 @@ class Batch:
 
     def _join(self, group_id: int, one: Applying) -> bool:
         """A live action takes its user into a group that texts, or staff who release a hold do: at
-        most once for each (P8)."""
+        most once for each (P8). What somebody else did, who is gone, this look may be too old to
+        show the end of: so there is another one."""
         member_id = one.member.member_id if one.member else 0
         action_id = one.plan.texting.get(group_id)
         hold_id = self._brake.released_by(one.user_id, group_id)
         try:
             if action_id is not None:
-                return self._firing.join_once(group_id, action_id, member_id)
-            if hold_id is not None:
-                return self._firing.join_released(group_id, hold_id, one.user_id, member_id)
+                joined = self._firing.join_once(group_id, action_id, member_id)
+            elif hold_id is not None:
+                joined = self._firing.join_released(group_id, hold_id, one.user_id, member_id)
+            else:
+                return self._regroup(self._strive.join, group_id, one)
         except PendingError as pending:
             self._pend(one, pending)
             return False
-        return self._regroup(self._strive.join, group_id, one)
+        if joined == "before":
+            self._looking.look_again(one.user_id, 1)
+        return joined != "not"
 
     def _fire(self, one: Applying, _: list[Applying]) -> None:
         """What the user's actions set off by rules (P7)."""
