@@ -476,7 +476,7 @@ class Batch:
     def _join(self, group_id: int, one: Applying) -> bool:
         """A live action takes its user into a group that texts, or staff who release a hold do: at
         most once for each (P8). What somebody else did, who is gone, this look may be too old to
-        show the end of: so there is another one."""
+        show the end of: so there is another one. This one is over all the same."""
         member_id = one.member.member_id if one.member else 0
         action_id = one.plan.texting.get(group_id)
         hold_id = self._brake.released_by(one.user_id, group_id)
@@ -491,7 +491,7 @@ class Batch:
             self._pend(one, pending)
             return False
         if joined == "before":
-            self._looking.look_again(one.user_id, 1)
+            put_work(self._world, self._lane, for_others(self._work), [one.user_id], 1)
         return joined != "not"
 
     def _fire(self, one: Applying, _: list[Applying]) -> None:
