@@ -184,24 +184,21 @@ def _fields_items(
 
 
 def _forget_action(world: World, account_id: str, user_id: int, action_id: int) -> None:
-    """The item itself last: its presence says that the action was decided."""
-    key = action_key(action_id)
-    item = world.groups.get(account_id, key)
+    """Where it is found by its user goes last: whoever does this again after a crash finds it."""
+    item = world.groups.get(account_id, action_key(action_id))
+    if item is not None and item["user_id"] == user_id:
+        world.groups.delete(account_id, of_page(item["page_id"], action_id))
+        world.groups.delete(account_id, fields_key(action_id))
+        world.groups.delete(account_id, action_key(action_id))
     world.groups.delete(account_id, of_user(user_id, action_id))
-    if item is None or item["user_id"] != user_id:
-        return
-    world.groups.delete(account_id, of_page(item["page_id"], action_id))
-    world.groups.delete(account_id, fields_key(action_id))
-    world.groups.delete(account_id, key)
 
 
 def _set_aside(world: World, account_id: str, user_id: int, action_id: int) -> None:
     """No longer lists an action, but still knows that it was decided: it may be shown as the
     primary's next. One that is the primary's already stays theirs."""
-    world.groups.delete(account_id, of_user(user_id, action_id))
     item = world.groups.get(account_id, action_key(action_id))
-    if item is None or item["user_id"] != user_id:
-        return
-    aside = {**item, "page_id": NO_PAGE}
-    if world.groups.put(aside, expect={"user_id": user_id}):
-        world.groups.delete(account_id, fields_key(action_id))
+    if item is not None and item["user_id"] == user_id:
+        aside = {**item, "page_id": NO_PAGE}
+        if world.groups.put(aside, expect={"user_id": user_id}):
+            world.groups.delete(account_id, fields_key(action_id))
+    world.groups.delete(account_id, of_user(user_id, action_id))
