@@ -358,6 +358,9 @@ class Ledger:
     # --- the application's records, for what the sync had time to see ---
 
     def stored(self, _account_id: str, key: str, item: Mapping[str, Any] | None) -> None:
+        if key.startswith("member/") and item is not None:  # Before the record says so.
+            claimed = int(key.removeprefix("member/"))
+            self.links.setdefault(claimed, {})[item["user_id"]] = self.now_us
         if not key.startswith("user/"):
             return
         user_id = int(key.removeprefix("user/"))
