@@ -108,6 +108,19 @@ def rehearsal(deployment: Deployment) -> Iterator[Rehearsal]:
     delivery.close()
 
 
+def _shots(console: Console, name: str) -> None:
+    """Pictures of a page, wide and narrow, once it has come to rest."""
+    console.page.wait_for_load_state("networkidle")
+    console.shot(SHOTS / "1280", name)
+    console.page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
+    # Laid out anew a moment after the size changed.
+    console.page.wait_for_function(
+        f"document.documentElement.scrollWidth <= {NARROW[0]} && innerWidth == {NARROW[0]}"
+    )
+    console.shot(SHOTS / "400", name)
+    console.page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+
+
 def _row(page: Page, text: str) -> Any:
     return page.get_by_role("row").filter(has_text=text)
 
@@ -153,6 +166,7 @@ def _turns_on_step_by_step(console: Console, rehearsal: Rehearsal) -> None:
     for heading in ("Phones", "Fields", "A look into Strive"):
         _next(page)
         expect(page.get_by_role("heading", name=heading).first).to_be_visible()
+    _shots(console, "turning-on")
     page.get_by_label("I have looked: no automation").check()
     _next(page)
     page.get_by_role("button", name="Turn on the sync").click()
@@ -164,6 +178,7 @@ def _turns_on_step_by_step(console: Console, rehearsal: Rehearsal) -> None:
         page.get_by_role("button", name="Turn on the sync").click()
     expect(console.heading("Overview")).to_be_visible()
     joined.until_synced()
+    _shots(console, "overview")
 
 
 def _next(page: Page) -> None:
@@ -200,6 +215,7 @@ def _maps_a_field(console: Console, rehearsal: Rehearsal) -> None:
     page.get_by_role("option", name=name).click()
     dialog.get_by_role("button", name="Map the field").click()
     expect(page.get_by_text(f"{name} is mapped to {name}").first).to_be_visible()
+    _shots(console, "fields")
     mappings = rehearsal.joined.api.must("GET", "/fields")["items"]
     assert name in {one["actionkit_field"] for one in mappings}
 
@@ -215,6 +231,8 @@ def _syncs_a_page_whose_group_texts(console: Console, rehearsal: Rehearsal) -> N
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Sync", exact=True).click()
     expect(dialog.get_by_text(re.compile("Strive has a group named")).first).to_be_visible()
+    assert console.axe() == []
+    _shots(console, "pages-name-taken")
     dialog.get_by_label("Use the existing group of that name").check()
     dialog.get_by_role("button", name="Sync", exact=True).click()
     expect(page.get_by_text("Its group is being filled").first).to_be_visible()
@@ -228,6 +246,7 @@ def _syncs_a_page_whose_group_texts(console: Console, rehearsal: Rehearsal) -> N
     assert rehearsal.texts() == 0
     console.open(rehearsal.account, "/holds")
     expect(page.get_by_text(str(len(linked)), exact=True).first).to_be_visible()
+    _shots(console, "holds")
     page.get_by_role("button", name=re.compile("^Release")).first.click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text(str(len(linked)))
@@ -248,9 +267,11 @@ def _makes_an_actionfield_group(console: Console, rehearsal: Rehearsal) -> None:
     dialog.get_by_role("button", name="Add group").click()
     expect(page.get_by_text("is made and is being filled").first).to_be_visible()
     expect(_row(page, "Wear M").first).to_be_visible()
+    _shots(console, "actionfield-groups")
     console.open(rehearsal.account, "/groups")
     row = _row(page, "Wear M").first
     expect(row).to_be_visible()
+    _shots(console, "groups")
 
 
 def _makes_an_automation(console: Console, rehearsal: Rehearsal) -> None:
@@ -261,8 +282,10 @@ def _makes_an_automation(console: Console, rehearsal: Rehearsal) -> None:
     dialog.get_by_role("button", name=re.compile("Choose a group")).click()
     page.get_by_role("option", name="Another group in Strive").click()
     dialog.get_by_label(re.compile("group.s number")).fill(str(rehearsal.thanks))
+    assert console.axe() == []
     dialog.get_by_role("button", name="Add automation").click()
     expect(page.get_by_text("The automation is on").first).to_be_visible()
+    _shots(console, "automations")
 
 
 def _somebody_signs(console: Console, rehearsal: Rehearsal) -> None:
@@ -282,11 +305,16 @@ def _somebody_signs(console: Console, rehearsal: Rehearsal) -> None:
     wait_for("the automation fired", lambda: rehearsal.texts() == before + 2, 60)
     console.open(rehearsal.account, "/actions")
     expect(console.page.get_by_role("grid")).to_contain_text("Sign now")
+    _shots(console, "actions")
+    console.open(rehearsal.account, "/pages")
+    expect(_row(console.page, "Sign now").first).to_be_visible()
+    _shots(console, "pages")
 
 
 def _history_tells(console: Console, rehearsal: Rehearsal) -> None:
     console.open(rehearsal.account, "/history")
     expect(console.page.get_by_role("grid")).to_contain_text("staff@example.org")
+    _shots(console, "history")
 
 
 # --- every page -----------------------------------------------------------------------------------
@@ -300,15 +328,7 @@ def test_every_page_opens_and_axe_finds_nothing(
     expect(editor.heading(title)).to_be_visible()
     editor.page.wait_for_load_state("networkidle")
     assert editor.axe() == []
-    name = path.strip("/") or "overview"
-    editor.shot(SHOTS / "1280", name)
-    editor.page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
-    # Laid out anew a moment after the size changed.
-    editor.page.wait_for_function(
-        f"document.documentElement.scrollWidth <= {NARROW[0]} && innerWidth == {NARROW[0]}"
-    )
-    editor.shot(SHOTS / "400", name)
-    editor.page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+    _shots(editor, f"list-{path.strip('/') or 'overview'}")
 
 
 def test_u9_a_persons_page(editor: Console, whole_list: Joined) -> None:
@@ -317,9 +337,7 @@ def test_u9_a_persons_page(editor: Console, whole_list: Joined) -> None:
     expect(editor.page.get_by_role("button", name="Sync now")).to_be_visible()
     editor.page.wait_for_load_state("networkidle")
     assert editor.axe() == []
-    editor.shot(SHOTS / "1280", "person")
-    editor.page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
-    editor.shot(SHOTS / "400", "person")
+    _shots(editor, "person")
 
 
 def test_what_comes_from_actionkit_is_shown_harmlessly(

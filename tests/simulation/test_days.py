@@ -22,29 +22,24 @@ SEEDS = int(os.environ.get("SIMULATED_SEEDS", "300"))
 CHUNK = 10
 
 FAILED_ONCE = (
-    pytest.param(281, "mild", id="281: a user added while the initial sync ended was never found"),
-    pytest.param(517, "mild", id="517: who shared the number of somebody erased was erased too"),
-    pytest.param(3, "none", id="3: a merge seen by REST never passed the link on"),
-    pytest.param(21, "none", id="21: an erasure was not counted"),
     pytest.param(58, "none", id="58: a value that is valid since the country changed was not sent"),
     pytest.param(60, "none", id="60: a false set directly bore the id of our own action"),
     pytest.param(84, "none", id="84: the newest action was gone with its user: stale for ever"),
-    pytest.param(102, "wild", id="102: a refusal for a number did not reach a higher id"),
     pytest.param(105, "wild", id="105: refusals were looked at before there was an import page"),
-    pytest.param(113, "mild", id="113: a field removed and mapped again within one cycle"),
-    pytest.param(179, "mild", id="179: a dead worker's writes, not yet shown by the replica"),
-    pytest.param(235, "mild", id="235: the run had ended, and the account never knew"),
-    pytest.param(248, "wild", id="248: the claim of whose member was deleted was taken for lost"),
-    pytest.param(249, "none", id="249: our true went over a false that the replica did not show"),
-    pytest.param(275, "mild", id="275: as 179"),
+    pytest.param(301, "mild", id="301: a log that was late was taken for none: texted twice"),
     pytest.param(308, "mild", id="308: the highest user of a list by REST was deleted"),
     pytest.param(322, "mild", id="322: a value set just before its field was mapped"),
+    pytest.param(353, "mild", id="353: an action came and went between two comparisons"),
+    pytest.param(517, "mild", id="517: who shared the number of somebody erased was erased too"),
+    pytest.param(560, "wild", id="560: staff put somebody in whom a dead worker had put in before"),
+    pytest.param(670, "wild", id="670: an action half forgotten by a worker that failed"),
     pytest.param(777, "none", id="777: somebody erased kept the number from others"),
     pytest.param(821, "wild", id="821: a tick noted an older bucket over the initial sync's"),
     pytest.param(829, "wild", id="829: a refused opt-in took the values beside it along"),
     pytest.param(913, "none", id="913: our own event at the edge of the skew"),
     pytest.param(966, "wild", id="966: a dead worker's claim of a number that the user lost"),
 )
+"""Those that the seeds below do not come to anyway."""
 
 
 def _profile(seed: int) -> str:

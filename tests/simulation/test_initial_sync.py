@@ -21,25 +21,17 @@ SEEDS = int(os.environ.get("SIMULATED_SEEDS", "300")) // 3
 CHUNK = 10
 
 FAILED_ONCE = (
-    pytest.param(4, "wild", id="4: a bulk grant of one record leaves no room to read rivals"),
-    pytest.param(6, "mild", id="6: tallies counted from an index that is behind"),
+    pytest.param(6, "wild", id="6: staff ask before the pace is set"),
     pytest.param(16, "mild", id="16: one number typed at home and with its country code"),
-    pytest.param(27, "mild", id="27: the member's claim after a crash between create and claim"),
     pytest.param(34, "mild", id="34: work that waits for its turn, doubled"),
     pytest.param(35, "mild", id="35: the run had ended when its last answer was lost"),
-    pytest.param(36, "mild", id="36: an overruled refusal after a crash"),
-    pytest.param(7, "wild", id="7: as 16, at a low pace"),
-    pytest.param(78, "mild", id="78: the sides agree before the look after a crash"),
-    pytest.param(158, "wild", id="158: as 5"),
-    pytest.param(123, "wild", id="123: the same, looked at twice"),
-    pytest.param(5, "wild", id="5: at a low pace a look for more sharers never got its turn"),
-    pytest.param(6, "wild", id="6: staff ask before the pace is set"),
-    pytest.param(28, "wild", id="28: history of what was recovered, lost in a second crash"),
-    pytest.param(57, "mild", id="57: a claim taken for lost whose holder is in a crowd"),
     pytest.param(117, "wild", id="117: as 16, undisturbed"),
+    pytest.param(123, "wild", id="123: as 158, looked at twice"),
+    pytest.param(158, "wild", id="158: at a low pace a look for more sharers never got its turn"),
     pytest.param(168, "mild", id="168: as 16, undisturbed"),
     pytest.param(228, "mild", id="228: a claim's answer lost after the member was made"),
 )
+"""Those that the seeds below do not come to anyway."""
 
 
 @pytest.mark.parametrize("first", range(1, SEEDS + 1, CHUNK))

@@ -1,3 +1,4 @@
+import Box from "@cloudscape-design/components/box";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Badge from "@cloudscape-design/components/badge";
 
@@ -40,20 +41,31 @@ const COLUMNS: Column<User>[] = [
       </To>
     ),
   },
-  { id: "email", header: "Email", sort: "email", minWidth: 180, cell: (user) => user.email ?? "–" },
-  { id: "phone", header: "Phone", minWidth: 130, cell: (user) => user.phone ?? "–" },
   {
-    id: "status",
-    header: "Status",
-    sort: "status",
-    minWidth: 215,
-    cell: (user) => <UserStatus status={user.status} />,
+    id: "email",
+    header: "Email and phone",
+    sort: "email",
+    minWidth: 190,
+    cell: (user) => (
+      <>
+        <div>{user.email ?? "–"}</div>
+        <div>{user.phone ?? "–"}</div>
+      </>
+    ),
   },
   {
-    id: "reason",
-    header: "Why",
-    minWidth: 240,
-    cell: (user) => <LongText text={user.reason.text} />,
+    id: "status",
+    header: "Status, and why",
+    sort: "status",
+    minWidth: 270,
+    cell: (user) => (
+      <>
+        <UserStatus status={user.status} />
+        <Box color="text-body-secondary">
+          <LongText text={user.reason.text} />
+        </Box>
+      </>
+    ),
   },
   {
     id: "warnings",
@@ -76,7 +88,7 @@ const COLUMNS: Column<User>[] = [
     id: "last_synced",
     header: "Last synced",
     sort: "last_synced",
-    minWidth: 150,
+    minWidth: 130,
     cell: (user) => <Time at={user.last_synced} none="Never" />,
   },
 ];

@@ -451,3 +451,18 @@ def test_groups_of_an_account_that_is_not_connected_have_no_number(desk: Desk) -
     desk.listed()
     desk.switch_off()
     assert [one["members"] for one in desk.all("/groups")] == [None]
+
+
+def test_g5_where_strive_is_slow_the_list_comes_without_some_numbers(desk: Desk) -> None:
+    desk.listed(pages=4)
+    for page_id in desk.pages:
+        desk.call(f"PUT /pages/{page_id}/sync")
+    answer = desk.strive.handle
+
+    def slow(request: Any) -> Any:
+        if "groups_members" in request.path:
+            desk.clock.sleep(4)
+        return answer(request)
+
+    desk.strive.handle = slow  # type: ignore[method-assign]
+    assert [one["members"] for one in desk.all("/groups")] == [0, 0, 0, None, None]

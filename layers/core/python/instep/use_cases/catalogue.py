@@ -141,7 +141,7 @@ def refresh_catalogue(world: World, account: Account) -> None:
         Usergroup(one.usergroup_id, one.name, one.users) for one in actionkit.usergroups()
     ]
     shown = {_usergroup_key(one.usergroup_id): dumped(USERGROUP, one) for one in usergroups}
-    _store_changed(world, account_id, shown)
+    _store_changed(world, account_id, shown, _known(world, account_id, shown))
     _forget_missing(world, account_id, "usergroup/", shown)
     if synced:
         note_actionfields(world, account_id, actionkit.actionfields(synced) or [])
@@ -157,10 +157,8 @@ def _store_pages(
     """Counts the actions of those that are synced, and once of each other page: on a large instance
     counting all of them each time would be slow."""
     keys = {_page_key(one.page_id): one for one in rows}
-    known = {
-        int(key.rsplit("/", 1)[1]): loaded(PAGE, item).actions
-        for key, item in (world.groups.get_many(account_id, keys) if keys else {}).items()
-    }
+    stored = _known(world, account_id, keys)
+    known = {int(key.rsplit("/", 1)[1]): loaded(PAGE, item).actions for key, item in stored.items()}
     counted = [one.page_id for one in rows if one.page_id in synced or one.page_id not in known]
     counts = _counts(actionkit, counted)
     pages = {}
@@ -170,7 +168,7 @@ def _store_pages(
             actions = None if counts is None else counts.get(one.page_id, 0)
         page = Page(one.page_id, one.name, one.title, one.type, one.updated_at, actions)
         pages[key] = dumped(PAGE, page)
-    _store_changed(world, account_id, pages)
+    _store_changed(world, account_id, pages, stored)
 
 
 def _counts(actionkit: ActionKit, page_ids: Sequence[int]) -> Mapping[int, int] | None:
@@ -181,8 +179,13 @@ def _counts(actionkit: ActionKit, page_ids: Sequence[int]) -> Mapping[int, int] 
         return None
 
 
-def _store_changed(world: World, account_id: str, shown: Mapping[str, Item]) -> None:
-    known = world.groups.get_many(account_id, shown) if shown else {}
+def _known(world: World, account_id: str, keys: Collection[str]) -> Mapping[str, Item]:
+    return world.groups.get_many(account_id, keys) if keys else {}
+
+
+def _store_changed(
+    world: World, account_id: str, shown: Mapping[str, Item], known: Mapping[str, Item]
+) -> None:
     items = [
         {**values, "account_id": account_id, "item": key}
         for key, values in shown.items()
