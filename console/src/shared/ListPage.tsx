@@ -6,7 +6,7 @@ import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table, { type TableProps } from "@cloudscape-design/components/table";
 import TextFilter from "@cloudscape-design/components/text-filter";
-import { type ReactNode, useCallback, useEffect, useState } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 
 import type { Api, ListOf } from "../api/client.ts";
 import { usePlace } from "../app/places.tsx";
@@ -255,22 +255,22 @@ interface SearchProps {
 }
 
 /**
- * Searches a moment after the last key, and at once when one goes on to something else: else the
- * rows might change under what one began to do with one of them.
+ * Searches a moment after the last key; not while a dialog is open, whose row the search might take
+ * away.
  */
 function Search({ label, placeholder, q, onChange }: SearchProps) {
   const [typed, setTyped] = useState<string>();
-  const search = useCallback((): void => {
-    if (typed === undefined) return;
-    setTyped(undefined);
-    onChange(typed.trim());
-  }, [typed, onChange]);
   useEffect(() => {
-    const timer = window.setTimeout(search, TYPING_MILLISECONDS);
-    return () => window.clearTimeout(timer);
-  }, [search]);
+    if (typed === undefined) return undefined;
+    const timer = window.setInterval(() => {
+      if (dialogIsOpen()) return;
+      setTyped(undefined);
+      onChange(typed.trim());
+    }, TYPING_MILLISECONDS);
+    return () => window.clearInterval(timer);
+  }, [typed, onChange]);
   return (
-    <div className="search" onBlur={search}>
+    <div className="search">
       <TextFilter
         filteringText={typed ?? q}
         filteringAriaLabel={label}
@@ -280,6 +280,11 @@ function Search({ label, placeholder, q, onChange }: SearchProps) {
       />
     </div>
   );
+}
+
+function dialogIsOpen(): boolean {
+  const dialogs = document.querySelectorAll('[role="dialog"]');
+  return Array.from(dialogs).some((one) => one.checkVisibility());
 }
 
 interface FilterSelectProps {
