@@ -4,7 +4,7 @@ PEOPLE ?= 5000
 SEEDS ?= 300
 ARGS ?=
 DEV := .local/venvs/dev/bin
-PICTURES := overview fields person holds automations
+PICTURES := list-overview fields person holds automations
 # By name, since what is called console is left out: most of it is no Python.
 CONSOLE := functions/console/handler.py
 # sam validate asks for a region, whatever the template says; nobody is called.

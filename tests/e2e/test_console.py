@@ -108,8 +108,11 @@ def rehearsal(deployment: Deployment) -> Iterator[Rehearsal]:
     delivery.close()
 
 
-def _shots(console: Console, name: str) -> None:
-    """Pictures of a page, wide and narrow, once it has come to rest."""
+def _shots(console: Console, name: str, fresh: bool = True) -> None:
+    """Pictures of a page, wide and narrow, once it has come to rest; `fresh`: opened anew, without
+    what was said before."""
+    if fresh:
+        console.page.reload()
     console.page.wait_for_load_state("networkidle")
     console.shot(SHOTS / "1280", name)
     console.page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
@@ -166,7 +169,7 @@ def _turns_on_step_by_step(console: Console, rehearsal: Rehearsal) -> None:
     for heading in ("Phones", "Fields", "A look into Strive"):
         _next(page)
         expect(page.get_by_role("heading", name=heading).first).to_be_visible()
-    _shots(console, "turning-on")
+    _shots(console, "turning-on", fresh=False)
     page.get_by_label("I have looked: no automation").check()
     _next(page)
     page.get_by_role("button", name="Turn on the sync").click()
@@ -244,7 +247,7 @@ def _syncs_a_page_whose_group_texts(console: Console, rehearsal: Rehearsal) -> N
     dialog.get_by_role("button", name="Sync", exact=True).click()
     expect(dialog.get_by_text(re.compile("Strive has a group named")).first).to_be_visible()
     assert console.axe() == []
-    _shots(console, "pages-name-taken")
+    _shots(console, "pages-name-taken", fresh=False)
     dialog.get_by_label("Use the existing group of that name").check()
     dialog.get_by_role("button", name="Sync", exact=True).click()
     expect(page.get_by_text("Its group is being filled").first).to_be_visible()
@@ -341,7 +344,7 @@ def test_every_page_opens_and_axe_finds_nothing(
     expect(editor.heading(title)).to_be_visible()
     editor.page.wait_for_load_state("networkidle")
     assert editor.axe() == []
-    _shots(editor, f"list-{path.strip('/') or 'overview'}")
+    _shots(editor, f"list-{path.strip('/') or 'overview'}", fresh=False)
 
 
 def test_u9_a_persons_page(editor: Console, whole_list: Joined) -> None:
@@ -350,7 +353,7 @@ def test_u9_a_persons_page(editor: Console, whole_list: Joined) -> None:
     expect(editor.page.get_by_role("button", name="Sync now")).to_be_visible()
     editor.page.wait_for_load_state("networkidle")
     assert editor.axe() == []
-    _shots(editor, "person")
+    _shots(editor, "person", fresh=False)
 
 
 # --- roles and trouble ----------------------------------------------------------------------------

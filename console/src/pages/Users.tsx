@@ -48,7 +48,7 @@ const COLUMNS: Column<User>[] = [
     minWidth: 190,
     cell: (user) => (
       <>
-        <div>{user.email ?? "–"}</div>
+        <div className="long-text">{user.email ?? "–"}</div>
         <div>{user.phone ?? "–"}</div>
       </>
     ),
@@ -57,7 +57,7 @@ const COLUMNS: Column<User>[] = [
     id: "status",
     header: "Status, and why",
     sort: "status",
-    minWidth: 270,
+    minWidth: 250,
     cell: (user) => (
       <>
         <UserStatus status={user.status} />
@@ -70,7 +70,7 @@ const COLUMNS: Column<User>[] = [
   {
     id: "warnings",
     header: "Warnings",
-    minWidth: 140,
+    minWidth: 130,
     cell: (user) =>
       user.warnings.length === 0 ? (
         "–"

@@ -52,7 +52,7 @@ export function LastRuns({ everySeconds }: { everySeconds: number }) {
         },
         {
           id: "scanned",
-          header: "Users looked at",
+          header: "Users",
           minWidth: 100,
           cell: (run) => number(run.counts["scanned"] ?? 0),
         },
