@@ -79,7 +79,7 @@ class CountedStore:
         self,
         index: str,
         account_id: str,
-        status: str,
+        stream: str,
         prefix: str = "",
         after: Item | None = None,
         limit: int = 100,
@@ -88,12 +88,12 @@ class CountedStore:
         return self._use(
             index,
             lambda: self.store.query_index(
-                index, account_id, status, prefix, after, limit, descending
+                index, account_id, stream, prefix, after, limit, descending
             ),
         )
 
-    def count_index(self, index: str, account_id: str, status: str) -> int:
-        return self._use(index, lambda: self.store.count_index(index, account_id, status))
+    def count_index(self, index: str, account_id: str, stream: str) -> int:
+        return self._use(index, lambda: self.store.count_index(index, account_id, stream))
 
     def _use(self, item: str, work: Callable[[], T]) -> T:
         before = replace(self.store.consumed)

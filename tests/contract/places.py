@@ -40,12 +40,12 @@ def create_table(dynamodb: Any, name: str) -> None:
                 "IndexName": index,
                 "KeySchema": [
                     {"AttributeName": "account_id", "KeyType": "HASH"},
-                    {"AttributeName": "status", "KeyType": "HASH"},
+                    {"AttributeName": stream, "KeyType": "HASH"},
                     {"AttributeName": sort_key, "KeyType": "RANGE"},
                 ],
                 "Projection": {"ProjectionType": "KEYS_ONLY"},
             }
-            for index, sort_key in INDEXES.items()
+            for index, (stream, sort_key) in INDEXES.items()
         ],
     )
 

@@ -196,23 +196,23 @@ class SimulatedStore:
         self,
         index: str,
         account_id: str,
-        status: str,
+        stream: str,
         prefix: str = "",
         after: Item | None = None,
         limit: int = 100,
         descending: bool = False,
     ) -> list[Item]:
         return self._do(
-            f"query_index {index} {status} {prefix}",
+            f"query_index {index} {stream} {prefix}",
             lambda: self._follower.query_index(
-                index, account_id, status, prefix, after, limit, descending
+                index, account_id, stream, prefix, after, limit, descending
             ),
         )
 
-    def count_index(self, index: str, account_id: str, status: str) -> int:
+    def count_index(self, index: str, account_id: str, stream: str) -> int:
         return self._do(
-            f"count_index {index} {status}",
-            lambda: self._follower.count_index(index, account_id, status),
+            f"count_index {index} {stream}",
+            lambda: self._follower.count_index(index, account_id, stream),
         )
 
     def _do(self, what: str, work: Callable[[], T]) -> T:

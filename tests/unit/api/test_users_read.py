@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from instep.adapters.memory import MemoryStore
 from instep.domain.reasons import REASONS
 from instep.domain.record import Record, Status, Warning  # noqa: A004
 from instep.use_cases.ports import Item, Page
+from instep.use_cases.runs import counted_statuses, set_tallies
+from instep.use_cases.streams import STATUSES
 from tests.unit.api.desk import NOW, Desk, linked, unlinked
 
 PEOPLE = 20_000
@@ -60,14 +63,16 @@ class Crowd:
 
 
 def person(number: int) -> Record:
+    at = NOW + timedelta(seconds=number * 7919 % PEOPLE)
     name: dict[str, Any] = {"first_name": FIRST[number % 5], "last_name": f"Name{number:05d}"}
+    name["changed_at"] = at
     if number % 10 < 6:
         warnings = frozenset({Warning.PHONE_DIFFERS} if number % 20 == 0 else ())
         phone = f"+1312{number:07d}"
         return linked(number, 100_000 + number, number=phone, warnings=warnings, **name)
     status = OTHERS[number // 10 % len(OTHERS)]
-    return unlinked(number, f"u{number}@example.org", status=status, reason=REASON_OF[status],
-                    changed_at=NOW, **name)  # fmt: skip
+    email = f"user{number}@example.org"
+    return unlinked(number, email, status=status, reason=REASON_OF[status], **name)
 
 
 @pytest.fixture(scope="module")
@@ -95,18 +100,22 @@ QUERIES: tuple[dict[str, str], ...] = (
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: "&".join(map("=".join, query.items())))
 @pytest.mark.parametrize("limit", [20, 50, 500])
+@pytest.mark.parametrize("counted", [True, False], ids=["counted", "not counted yet"])
 def test_u7_a_page_reads_what_it_shows_and_about_a_page_more(
-    crowd: Crowd, query: dict[str, str], limit: int
+    crowd: Crowd, query: dict[str, str], limit: int, counted: bool
 ) -> None:
     store, cursor = crowd.store, None
+    tallies = counted_statuses(crowd.desk.world, "demo") if counted else {}
+    set_tallies(crowd.desk.world, "demo", tallies)
     for _ in range(3):
         store.items = store.keys = store.calls = 0
         body = crowd.desk.call("GET /users", limit=limit, cursor=cursor, **query).body
         shown, cursor = len(body["items"]), body["next_cursor"]
-        # Of each page one more, which tells whether there is another; and the account.
-        assert store.keys <= shown + limit + 2
-        assert store.items <= shown + limit + 3
-        assert store.calls <= 40
+        # Of each stream a few more; of each page one, which tells whether there is another.
+        assert store.keys <= shown + limit * 5 // 4 + 2 * len(STATUSES)
+        # The account and how many have each status, too.
+        assert store.items <= 2 + shown + limit + 2
+        assert store.calls <= (20 if counted else 30)
         assert shown == limit or cursor is None
         if cursor is None:
             break

@@ -9,23 +9,34 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from instep.adapters.system import SystemClock, wait_before_retry
 from instep.use_cases.ports import MISSING, Clock, Item, Page
 
-INDEXES: Final[Mapping[str, str]] = {
-    "by_name": "name_key",
-    "by_last_name": "last_name_key",
-    "by_email": "email_key",
-    "by_changed": "changed_at",
+
+class Index(NamedTuple):
+    """An index: its partition is the account and the stream, its order that of the sort key."""
+
+    stream: str
+    sort: str
+
+
+INDEXES: Final[Mapping[str, Index]] = {
+    "by_name": Index("status", "name_key"),
+    "by_email": Index("status", "email_key"),
+    "by_changed": Index("status", "changed_at"),
+    "find_by_id": Index("id_begins", "id_key"),
+    "find_by_email": Index("email_begins", "email_key"),
+    "find_by_name": Index("name_begins", "name_key"),
+    "find_by_last_name": Index("last_name_begins", "last_name_key"),
 }
-"""The indexes and their sort keys; the partition of each is (account_id, status)."""
+"""The indexes of a table: those to sort and count by status, and those to search (ADR 14)."""
 
 KEY: Final = ("account_id", "item")
-INDEX_ATTRIBUTES: Final = ("status", *INDEXES.values())
+INDEX_ATTRIBUTES: Final = tuple(dict.fromkeys(name for one in INDEXES.values() for name in one))
 
 LONGEST_PARTITION_KEY_BYTES: Final = 2048
 LONGEST_SORT_KEY_BYTES: Final = 1024
@@ -163,14 +174,14 @@ def check_query(account_id: str, prefix: str, after: str | None, limit: int) -> 
 
 
 def check_index_query(
-    index: str, account_id: str, status: str, prefix: str, after: Item | None, limit: int
+    index: str, account_id: str, stream: str, prefix: str, after: Item | None, limit: int
 ) -> None:
     """Raises ValueError if the page of the index cannot be asked for, KeyError if there is no such
     index."""
-    sort_key = INDEXES[index]
-    check_query(account_id, prefix, None if after is None else after[sort_key], limit)
-    check_text("status", status)
-    if after is not None and (after["account_id"], after["status"]) != (account_id, status):
+    of, sort = INDEXES[index]
+    check_query(account_id, prefix, None if after is None else after[sort], limit)
+    check_text(of, stream)
+    if after is not None and (after["account_id"], after[of]) != (account_id, stream):
         raise ValueError("the start lies outside of the query")
 
 
@@ -294,26 +305,26 @@ def index_request(
     table: str,
     index: str,
     account_id: str,
-    status: str,
+    stream: str,
     prefix: str = "",
     after: Item | None = None,
     limit: int = 100,
     descending: bool = False,
 ) -> Request:
     """Query of an index."""
-    check_index_query(index, account_id, status, prefix, after, limit)
-    sort_key = INDEXES[index]
+    check_index_query(index, account_id, stream, prefix, after, limit)
+    of, sort = INDEXES[index]
     start = None
     if after is not None:
-        start = marshalled_item({name: after[name] for name in (*KEY, "status", sort_key)})
-    partition = {"account_id": account_id, "status": status}
-    request = _query(table, partition, sort_key, prefix, start, limit, descending)
+        start = marshalled_item({name: after[name] for name in (*KEY, of, sort)})
+    partition = {"account_id": account_id, of: stream}
+    request = _query(table, partition, sort, prefix, start, limit, descending)
     return request | {"IndexName": index}
 
 
-def count_request(table: str, index: str, account_id: str, status: str) -> Request:
+def count_request(table: str, index: str, account_id: str, stream: str) -> Request:
     """Query that counts one stream of an index."""
-    request = index_request(table, index, account_id, status)
+    request = index_request(table, index, account_id, stream)
     del request["Limit"]
     return request | {"Select": "COUNT"}
 
@@ -450,7 +461,7 @@ class DynamoStore:
         self,
         index: str,
         account_id: str,
-        status: str,
+        stream: str,
         prefix: str = "",
         after: Item | None = None,
         limit: int = 100,
@@ -458,13 +469,13 @@ class DynamoStore:
     ) -> list[Item]:
         """A full page of keys, or the last ones."""
         request = index_request(
-            self._table, index, account_id, status, prefix, after, limit, descending
+            self._table, index, account_id, stream, prefix, after, limit, descending
         )
         return self._page(request)[0]
 
-    def count_index(self, index: str, account_id: str, status: str) -> int:
-        """How many items one status's stream has."""
-        request = count_request(self._table, index, account_id, status)
+    def count_index(self, index: str, account_id: str, stream: str) -> int:
+        """How many items one stream has."""
+        request = count_request(self._table, index, account_id, stream)
         counted = 0
         while True:
             answer = self._call("query", request)

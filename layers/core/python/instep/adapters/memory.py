@@ -120,7 +120,8 @@ class _Partition:
 
 
 Entry = tuple[str, str]
-"""A place in an index: status and sort key."""
+"""A place in an index: stream and sort key."""
+STREAMS = frozenset(one.stream for one in INDEXES.values())
 
 
 class MemoryStore:
@@ -239,42 +240,44 @@ class MemoryStore:
         self,
         index: str,
         account_id: str,
-        status: str,
+        stream: str,
         prefix: str = "",
         after: Item | None = None,
         limit: int = 100,
         descending: bool = False,
     ) -> list[Item]:
         """A full page of keys, or the last ones."""
-        check_index_query(index, account_id, status, prefix, after, limit)
-        stream = self._stream(index, account_id, status)
-        sort_key = INDEXES[index]
-        low = bisect_left(stream, (prefix, ""))
-        high = bisect_right(stream, prefix, low, key=lambda entry: entry[0][: len(prefix)])
+        check_index_query(index, account_id, stream, prefix, after, limit)
+        entries = self._stream(index, account_id, stream)
+        of, sort_key = INDEXES[index]
+        low = bisect_left(entries, (prefix, ""))
+        high = bisect_right(entries, prefix, low, key=lambda entry: entry[0][: len(prefix)])
         if after is not None:
             start = (after[sort_key], after["item"])
             if descending:
-                high = bisect_left(stream, start, low, high)
+                high = bisect_left(entries, start, low, high)
             else:
-                low = bisect_right(stream, start, low, high)
-        chosen = stream[max(low, high - limit) : high] if descending else stream[low:high][:limit]
+                low = bisect_right(entries, start, low, high)
+        chosen = entries[max(low, high - limit) : high] if descending else entries[low:high][:limit]
         if descending:
             chosen.reverse()
         items = [
-            {"account_id": account_id, "item": item, "status": str(status), sort_key: sort}
+            {"account_id": account_id, "item": item, of: str(stream), sort_key: sort}
             for sort, item in chosen
         ]
         self._bill_index_read(sum(map(attributes_bytes, items)))
         return items
 
-    def count_index(self, index: str, account_id: str, status: str) -> int:
-        """How many items one status's stream has."""
-        check_index_query(index, account_id, status, "", None, 1)
-        stream = self._stream(index, account_id, status)
+    def count_index(self, index: str, account_id: str, stream: str) -> int:
+        """How many items one stream has."""
+        check_index_query(index, account_id, stream, "", None, 1)
+        entries = self._stream(index, account_id, stream)
         self._bill_index_read(
-            sum(self._entry_bytes(index, account_id, item, (status, sort)) for sort, item in stream)
+            sum(
+                self._entry_bytes(index, account_id, item, (stream, sort)) for sort, item in entries
+            )
         )
-        return len(stream)
+        return len(entries)
 
     # --- writing ---
 
@@ -328,7 +331,7 @@ class MemoryStore:
             del partition.keys[bisect_left(partition.keys, item)]
             del partition.items[item]
             del partition.sizes[item]
-        if (old and "status" in old) or (new and "status" in new):
+        if not all(STREAMS.isdisjoint(one) for one in (old, new) if one is not None):
             self._index(account_id, item, old, new)
         return True
 
@@ -346,30 +349,31 @@ class MemoryStore:
                     self.consumed.index_writes += units(size, WRITE_UNIT_BYTES)
 
     def _entry(self, index: str, item: Item | None) -> Entry | None:
-        sort_key = self._indexes[index]
-        if item is None or "status" not in item or sort_key not in item:
+        of, sort = self._indexes[index]
+        if item is None or of not in item or sort not in item:
             return None
-        return item["status"], item[sort_key]
+        return item[of], item[sort]
 
     def _entry_bytes(self, index: str, account_id: str, item: str, entry: Entry) -> int:
-        status, sort = entry
+        of, sort_key = INDEXES[index]
+        stream, sort = entry
         return attributes_bytes(
-            {"account_id": account_id, "item": item, "status": status, INDEXES[index]: sort}
+            {"account_id": account_id, "item": item, of: stream, sort_key: sort}
         )
 
-    def _stream(self, index: str, account_id: str, status: str) -> list[tuple[str, str]]:
+    def _stream(self, index: str, account_id: str, stream: str) -> list[tuple[str, str]]:
         if index not in self._indexes:
             raise invalid("Query", "The table does not have the specified index")
         if not self.lagging:
             for of_index, of_account, item, before, after in self._behind:
                 if before is not None:
-                    stream = self._streams[of_index, of_account, before[0]]
-                    del stream[bisect_left(stream, (before[1], item))]
+                    entries = self._streams[of_index, of_account, before[0]]
+                    del entries[bisect_left(entries, (before[1], item))]
                 if after is not None:
-                    stream = self._streams.setdefault((of_index, of_account, after[0]), [])
-                    insort(stream, (after[1], item))
+                    entries = self._streams.setdefault((of_index, of_account, after[0]), [])
+                    insort(entries, (after[1], item))
             self._behind.clear()
-        return self._streams.get((index, account_id, status), [])
+        return self._streams.get((index, account_id, stream), [])
 
     def _bill_index_read(self, size: int) -> None:
         self.consumed.index_reads += units(size, READ_UNIT_BYTES) / 2

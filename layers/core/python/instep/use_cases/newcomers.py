@@ -584,7 +584,7 @@ def list_newcomers(
         newcomers = _newcomers(world, account_id, map(_member_of, batch))
         linked = People(world, account_id).member_holders(newcomers)
         for entry in batch:
-            positions[entry["status"]] = streams.position(entry)
+            positions[streams.name(entry)] = streams.position(entry)
             one = newcomers.get(_member_of(entry))
             # An index may lag: who has left the stream stands in another one by now.
             if one is None or _stream(one.reason) != entry["status"] or one.member_id in linked:

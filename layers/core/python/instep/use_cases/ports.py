@@ -83,18 +83,18 @@ class Store(Protocol):
         self,
         index: str,
         account_id: str,
-        status: str,
+        stream: str,
         prefix: str = "",
         after: Item | None = None,
         limit: int = 100,
         descending: bool = False,
     ) -> list[Item]:
-        """Keys (account_id, item, status and the index's sort key) of one status's stream of an
-        index (`by_name`, `by_email`, `by_changed`), whose sort key begins with the prefix, after
-        an entry of an earlier page. Not consistent: may lag."""
+        """Keys (account_id, item, and the index's stream and sort key) of one stream of an index,
+        whose sort key begins with the prefix, after an entry of an earlier page. Not consistent:
+        may lag."""
 
-    def count_index(self, index: str, account_id: str, status: str) -> int:
-        """How many items one status's stream has."""
+    def count_index(self, index: str, account_id: str, stream: str) -> int:
+        """How many items one stream has."""
 
 
 class Events(Protocol):

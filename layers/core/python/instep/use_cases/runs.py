@@ -271,6 +271,12 @@ def add_tallies(world: World, account_id: str, changes: Mapping[str, int]) -> No
         world.users.update(account_id, TALLIES_KEY, add=add)
 
 
+def read_tallies(world: World, account_id: str) -> dict[str, int]:
+    """How many users have each status, as far as is known."""
+    item = world.users.get(account_id, TALLIES_KEY) or {}
+    return {one.value: item.get(one.value, 0) for one in Status if one is not Status.PENDING}
+
+
 def list_runs(
     world: World, account_id: str, after: str | None, limit: int
 ) -> tuple[list[Run], str | None]:

@@ -1,14 +1,15 @@
 """Where a user's record stands in the indexes, so that lists are sorted and searched by reading
 no more than what is shown (U7).
 
-An index keeps a *stream* for each status, and one for each warning: a user with a warning has a
-marker, an item of its own that stands in the warning's streams with the same sort keys.
+An index to sort by keeps a *stream* for each status, and one for each warning: a user with a
+warning has a marker, an item of its own that stands in the warning's streams with the same sort
+keys. An index to search keeps one for each first character, whatever the status.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from heapq import merge
 from itertools import chain
 
@@ -18,15 +19,22 @@ from instep.use_cases.stored import stamp
 from instep.use_cases.world import World
 
 BY_NAME = "by_name"
-BY_LAST_NAME = "by_last_name"
 BY_EMAIL = "by_email"
 BY_CHANGED = "by_changed"
-SORT_KEYS = {
-    BY_NAME: "name_key",
-    BY_LAST_NAME: "last_name_key",
-    BY_EMAIL: "email_key",
-    BY_CHANGED: "changed_at",
+FIND_BY_ID = "find_by_id"
+FIND_BY_EMAIL = "find_by_email"
+FIND_BY_NAME = "find_by_name"
+FIND_BY_LAST_NAME = "find_by_last_name"
+KEYS = {
+    BY_NAME: ("status", "name_key"),
+    BY_EMAIL: ("status", "email_key"),
+    BY_CHANGED: ("status", "changed_at"),
+    FIND_BY_ID: ("id_begins", "id_key"),
+    FIND_BY_EMAIL: ("email_begins", "email_key"),
+    FIND_BY_NAME: ("name_begins", "name_key"),
+    FIND_BY_LAST_NAME: ("last_name_begins", "last_name_key"),
 }
+"""What names an index's streams, and what they are sorted by."""
 
 STATUSES = tuple(sorted(status.value for status in Status if status is not Status.PENDING))
 """Streams of all users; `pending` is never recorded (U8)."""
@@ -41,20 +49,31 @@ def text_key(*parts: str) -> str:
     return " ".join(" ".join(parts).split()).casefold()[:250]
 
 
+CHUNK = 50
 KEY_CHARACTERS = 200
 """A sort key may have 1024 bytes; longer names and emails are sorted by their beginning."""
 
 
-def index_keys(record: Record) -> dict[str, str]:
-    """The sort keys of a record with a status. Who has no name or email comes first."""
+def sort_keys(record: Record) -> dict[str, str]:
+    """By what a record with a status is sorted. Who has no name or email comes first."""
     keys = {
         "name_key": text_key(record.first_name, record.last_name)[:KEY_CHARACTERS] or "-",
         "email_key": text_key(record.email)[:KEY_CHARACTERS] or "-",
     }
-    if last_name := text_key(record.last_name):
-        keys["last_name_key"] = last_name[:KEY_CHARACTERS]
     if record.changed_at is not None:
         keys["changed_at"] = stamp(record.changed_at)
+    return keys
+
+
+def index_keys(record: Record) -> dict[str, str]:
+    """All that a record with a status stands in indexes by; who has no last name is not found by
+    it."""
+    keys = {**sort_keys(record), "id_key": str(record.user_id)}
+    if last_name := text_key(record.last_name):
+        keys["last_name_key"] = last_name[:KEY_CHARACTERS]
+    for stream, key in KEYS.values():
+        if stream != "status" and key in keys:
+            keys[stream] = keys[key][0]
     return keys
 
 
@@ -76,7 +95,7 @@ def marker_items(account_id: str, record: Record) -> list[Item]:
             "item": marker_key(warning, record.user_id),
             "status": warning_stream(warning),
             "user_id": record.user_id,
-            **index_keys(record),
+            **sort_keys(record),
         }
         for warning in sorted(record.warnings)
     ]
@@ -90,7 +109,7 @@ def user_of(entry: Item) -> int:
 @dataclass(frozen=True, slots=True)
 class Streams:
     """Some streams of one index, read as one list. `one_by_one`: one stream after the other, else
-    merged by the sort key."""
+    merged by the sort key. `chunks`: how much of a stream is read at once, where not CHUNK."""
 
     world: World
     account_id: str
@@ -99,7 +118,7 @@ class Streams:
     prefix: str = ""
     descending: bool = False
     one_by_one: bool = False
-    chunk: int = 50
+    chunks: Mapping[str, int] = field(default_factory=dict)
 
     def entries(self, after: Positions) -> Iterator[Item]:
         """Entries in order, each stream from after its position; queried only as far as read."""
@@ -107,21 +126,27 @@ class Streams:
         streams = [self._stream(name, after.get(name)) for name in names]
         if self.one_by_one:
             return chain.from_iterable(streams)
-        sort_key = SORT_KEYS[self.index]
+        _, sort_key = KEYS[self.index]
         return merge(*streams, key=lambda entry: str(entry[sort_key]), reverse=self.descending)
 
     def position(self, entry: Item) -> tuple[str, str]:
         """Where an entry is in its stream."""
-        return entry[SORT_KEYS[self.index]], entry["item"]
+        return entry[KEYS[self.index][1]], entry["item"]
+
+    def name(self, entry: Item) -> str:
+        """The stream of an entry."""
+        return str(entry[KEYS[self.index][0]])
 
     def _stream(self, name: str, position: tuple[str, str] | None) -> Iterator[Item]:
+        chunk = self.chunks.get(name, CHUNK)
         after: Item | None = None
         if position is not None:
+            of, sort_key = KEYS[self.index]
             after = {
                 "account_id": self.account_id,
                 "item": position[1],
-                "status": name,
-                SORT_KEYS[self.index]: position[0],
+                of: name,
+                sort_key: position[0],
             }
         while True:
             page = self.world.users.query_index(
@@ -130,10 +155,10 @@ class Streams:
                 name,
                 prefix=self.prefix,
                 after=after,
-                limit=self.chunk,
+                limit=chunk,
                 descending=self.descending,
             )
             yield from page
-            if len(page) < self.chunk:
+            if len(page) < chunk:
                 return
             after = page[-1]

@@ -11,12 +11,16 @@ from typing import Literal
 from instep.domain.record import Record, Status, Warning  # noqa: A004
 from instep.use_cases.accounts import load_account
 from instep.use_cases.records import People
+from instep.use_cases.runs import read_tallies
 from instep.use_cases.stored import number_key, walk
 from instep.use_cases.streams import (
     BY_CHANGED,
     BY_EMAIL,
-    BY_LAST_NAME,
     BY_NAME,
+    FIND_BY_EMAIL,
+    FIND_BY_ID,
+    FIND_BY_LAST_NAME,
+    FIND_BY_NAME,
     KEY_CHARACTERS,
     STATUSES,
     Positions,
@@ -32,7 +36,6 @@ Sort = Literal["status", "name", "email", "last_synced"]
 MOST_EXAMINED = 1000
 """Records that one call looks at, where two filters or a filter and a search leave few of them. A
 page may end early, with a cursor that goes on."""
-ID_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +104,16 @@ def _filled(walk: Walk, start: Place, limit: int) -> tuple[list[Record], Place |
     return page, None
 
 
-def _chunk(wanted: Wanted, limit: int) -> int:
-    """How much is read of a stream at once: of all of them together about a page, since most of a
-    page may come from any one of them."""
-    return max(1, limit // len(wanted.streams))
+def _chunks(world: World, account_id: str, wanted: Wanted, limit: int) -> dict[str, int]:
+    """How much is read of each stream at once, to fill a page with few queries: of several together
+    each its share of all, as far as that is known, and some more."""
+    if len(wanted.streams) == 1 or wanted.sort == "status":
+        return dict.fromkeys(wanted.streams, limit + 1)
+    users = read_tallies(world, account_id)
+    everybody = sum(users.values())
+    if not everybody:
+        return dict.fromkeys(wanted.streams, limit // len(wanted.streams) + 2)
+    return {one: limit * 5 * users[one] // (4 * everybody) + 2 for one in wanted.streams}
 
 
 def _in_stream(record: Record, stream: str) -> bool:
@@ -127,14 +136,14 @@ def _sorted(world: World, account_id: str, wanted: Wanted, start: Place, limit: 
         wanted.streams,
         descending=wanted.descending,
         one_by_one=wanted.sort == "status",
-        chunk=_chunk(wanted, limit),
+        chunks=_chunks(world, account_id, wanted, limit),
     )
     positions = start.streams
     entries = streams.entries(positions)
     while batch := list(islice(entries, limit + 1)):
         records = People(world, account_id).records(user_of(entry) for entry in batch)
         for entry in batch:
-            stream = entry["status"]
+            stream = streams.name(entry)
             positions = {**positions, stream: streams.position(entry)}
             record = records.get(user_of(entry))
             shown = record is not None and wanted.admits(record) and _in_stream(record, stream)
@@ -144,20 +153,29 @@ def _sorted(world: World, account_id: str, wanted: Wanted, start: Place, limit: 
 # --- a search ---
 
 
-NUMBERS = 1
-"""The second source. It and the first are read from the table itself, the others from indexes."""
+IDS, NUMBERS, EMAILS, NAMES, LAST_NAMES = range(5)
+"""The sources of a search, one after the other. Numbers are read from their claims, the others from
+indexes by how they begin; where a status or warning is chosen, emails and names by that."""
+FOUND_BY = {
+    IDS: FIND_BY_ID,
+    EMAILS: FIND_BY_EMAIL,
+    NAMES: FIND_BY_NAME,
+    LAST_NAMES: FIND_BY_LAST_NAME,
+}
+SORTED_BY = {EMAILS: BY_EMAIL, NAMES: BY_NAME}
+
+Entry = tuple[int, str, tuple[str, str]]
+"""A user, and the stream and position of their entry."""
 
 
 class _Search:
-    """Five sources one after the other: ids, numbers, emails, full names, last names. A person
-    whom several of them would find is left to the first, which the record itself tells."""
+    """A person whom several sources would find is left to the first, which the record tells."""
 
     def __init__(self, world: World, account_id: str, wanted: Wanted, limit: int) -> None:
         self._world = world
         self._account_id = account_id
         self._wanted = wanted
-        self._limit = limit
-        self._batch = limit + 1  # What is one too many tells that there is another page.
+        self._page = limit + 1  # What is one too many tells that there is another page.
         self._text = text_key(wanted.q)
         digits = wanted.q.strip().removeprefix("+")
         self._digits = digits if digits.isascii() and digits.isdigit() else ""
@@ -175,7 +193,7 @@ class _Search:
         positions = start.streams
         for source in range(start.source, len(self._matches)):
             entries = self._entries(source, positions)
-            while batch := list(islice(entries, self._batch)):
+            while batch := list(islice(entries, self._page)):
                 records = People(self._world, self._account_id).records(
                     user_id for user_id, _, _ in batch
                 )
@@ -191,50 +209,36 @@ class _Search:
             return False
         if source == NUMBERS and position[1] != number_key(record.number or ""):
             return False
-        if source > NUMBERS and not _in_stream(record, stream):
+        if self._by_status(source) and not _in_stream(record, stream):
             return False
         return not any(matches(record) for matches in self._matches[:source])
 
-    def _entries(
-        self, source: int, positions: Positions
-    ) -> Iterator[tuple[int, str, tuple[str, str]]]:
-        """User, stream and position of each entry of a source."""
-        if source <= NUMBERS:
-            yield from self._keys(source, positions)
-            return
-        index = (BY_EMAIL, BY_NAME, BY_LAST_NAME)[source - NUMBERS - 1]
-        streams = Streams(
-            self._world,
-            self._account_id,
-            index,
-            self._wanted.streams,
-            prefix=self._text[:KEY_CHARACTERS],
-            chunk=_chunk(self._wanted, self._limit),
-        )
-        for entry in streams.entries(positions):
-            yield user_of(entry), entry["status"], streams.position(entry)
+    def _by_status(self, source: int) -> bool:
+        return source in SORTED_BY and len(self._wanted.streams) == 1
 
-    def _keys(
-        self, source: int, positions: Positions
-    ) -> Iterator[tuple[int, str, tuple[str, str]]]:
-        """Records by id, or claims by number: items of the table itself."""
-        after = positions.get("", ("", ""))[1]
-        for prefix in self._prefixes(source):
-            if after and not after.startswith(prefix) and after > prefix:
-                continue
-            start = after if after.startswith(prefix) else None
-            for item in walk(self._world.users, self._account_id, prefix, start, self._batch):
-                yield int(item["user_id"]), "", ("", item["item"])
-
-    def _prefixes(self, source: int) -> list[str]:
-        """Ids are kept in twelve digits: those that begin with 42 are 42, 420 to 429, 4200 to …"""
+    def _entries(self, source: int, positions: Positions) -> Iterator[Entry]:
+        """The entries of a source after these positions."""
         if source == NUMBERS:
-            return [f"number/+{self._digits}"] if self._digits else []
-        digits = self._id_digits.lstrip("0")
-        if not digits or digits != self._id_digits:
-            return []
-        zeros = range(ID_DIGITS - len(digits), -1, -1)
-        return [f"user/{'0' * count}{digits}" for count in zeros]
+            yield from self._numbers(positions)
+            return
+        text = self._id_digits if source == IDS else self._text[:KEY_CHARACTERS]
+        if not text:
+            return
+        index, names = FOUND_BY[source], tuple(text[:1])
+        if self._by_status(source):
+            index, names = SORTED_BY[source], self._wanted.streams
+        chunks = dict.fromkeys(names, self._page)
+        streams = Streams(self._world, self._account_id, index, names, text, chunks=chunks)
+        for entry in streams.entries(positions):
+            yield user_of(entry), streams.name(entry), streams.position(entry)
+
+    def _numbers(self, positions: Positions) -> Iterator[Entry]:
+        if not self._digits:
+            return
+        start = positions.get("", ("", ""))[1] or None
+        prefix = number_key(f"+{self._digits}")
+        for item in walk(self._world.users, self._account_id, prefix, start, self._page):
+            yield int(item["user_id"]), "", ("", item["item"])
 
     def _by_id(self, record: Record) -> bool:
         return bool(self._id_digits) and str(record.user_id).startswith(self._id_digits)
