@@ -29,6 +29,7 @@ INDEXES: Final[Mapping[str, Index]] = {
     "by_email": Index("status", "email_key"),
     "by_changed": Index("status", "changed_at"),
     "find_by_id": Index("id_begins", "id_key"),
+    "find_by_number": Index("number_begins", "number_key"),
     "find_by_email": Index("email_begins", "email_key"),
     "find_by_name": Index("name_begins", "name_key"),
     "find_by_last_name": Index("last_name_begins", "last_name_key"),

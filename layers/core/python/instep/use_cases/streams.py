@@ -22,6 +22,7 @@ BY_NAME = "by_name"
 BY_EMAIL = "by_email"
 BY_CHANGED = "by_changed"
 FIND_BY_ID = "find_by_id"
+FIND_BY_NUMBER = "find_by_number"
 FIND_BY_EMAIL = "find_by_email"
 FIND_BY_NAME = "find_by_name"
 FIND_BY_LAST_NAME = "find_by_last_name"
@@ -30,6 +31,7 @@ KEYS = {
     BY_EMAIL: ("status", "email_key"),
     BY_CHANGED: ("status", "changed_at"),
     FIND_BY_ID: ("id_begins", "id_key"),
+    FIND_BY_NUMBER: ("number_begins", "number_key"),
     FIND_BY_EMAIL: ("email_begins", "email_key"),
     FIND_BY_NAME: ("name_begins", "name_key"),
     FIND_BY_LAST_NAME: ("last_name_begins", "last_name_key"),
@@ -66,9 +68,11 @@ def sort_keys(record: Record) -> dict[str, str]:
 
 
 def index_keys(record: Record) -> dict[str, str]:
-    """All that a record with a status stands in indexes by; who has no last name is not found by
-    it."""
+    """All that a record with a status stands in indexes by; who has no last name or number is not
+    found by it."""
     keys = {**sort_keys(record), "id_key": str(record.user_id)}
+    if record.number:
+        keys["number_key"] = record.number.removeprefix("+")
     if last_name := text_key(record.last_name):
         keys["last_name_key"] = last_name[:KEY_CHARACTERS]
     for stream, key in KEYS.values():

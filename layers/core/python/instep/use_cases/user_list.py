@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -12,7 +12,6 @@ from instep.domain.record import Record, Status, Warning  # noqa: A004
 from instep.use_cases.accounts import load_account
 from instep.use_cases.records import People
 from instep.use_cases.runs import read_tallies
-from instep.use_cases.stored import number_key, walk
 from instep.use_cases.streams import (
     BY_CHANGED,
     BY_EMAIL,
@@ -21,6 +20,7 @@ from instep.use_cases.streams import (
     FIND_BY_ID,
     FIND_BY_LAST_NAME,
     FIND_BY_NAME,
+    FIND_BY_NUMBER,
     KEY_CHARACTERS,
     STATUSES,
     Positions,
@@ -154,18 +154,10 @@ def _sorted(world: World, account_id: str, wanted: Wanted, start: Place, limit: 
 
 
 IDS, NUMBERS, EMAILS, NAMES, LAST_NAMES = range(5)
-"""The sources of a search, one after the other. Numbers are read from their claims, the others from
-indexes by how they begin; where a status or warning is chosen, emails and names by that."""
-FOUND_BY = {
-    IDS: FIND_BY_ID,
-    EMAILS: FIND_BY_EMAIL,
-    NAMES: FIND_BY_NAME,
-    LAST_NAMES: FIND_BY_LAST_NAME,
-}
+"""The sources of a search, one after the other."""
+FOUND_BY = (FIND_BY_ID, FIND_BY_NUMBER, FIND_BY_EMAIL, FIND_BY_NAME, FIND_BY_LAST_NAME)
 SORTED_BY = {EMAILS: BY_EMAIL, NAMES: BY_NAME}
-
-Entry = tuple[int, str, tuple[str, str]]
-"""A user, and the stream and position of their entry."""
+"""Where a status or warning is chosen, these are read of those who have it alone."""
 
 
 class _Search:
@@ -176,76 +168,63 @@ class _Search:
         self._account_id = account_id
         self._wanted = wanted
         self._page = limit + 1  # What is one too many tells that there is another page.
-        self._text = text_key(wanted.q)
+        text = text_key(wanted.q)
         digits = wanted.q.strip().removeprefix("+")
-        self._digits = digits if digits.isascii() and digits.isdigit() else ""
-        self._id_digits = "" if wanted.q.strip().startswith("+") else self._digits
-        self._matches: tuple[Callable[[Record], bool], ...] = (
-            self._by_id,
-            self._by_number,
-            lambda record: text_key(record.email).startswith(self._text),
-            lambda record: text_key(record.first_name, record.last_name).startswith(self._text),
-            lambda record: text_key(record.last_name).startswith(self._text),
-        )
+        digits = digits if digits.isascii() and digits.isdigit() else ""
+        ids = "" if wanted.q.strip().startswith("+") else digits
+        self._prefixes = (ids, digits, text, text, text)
 
     def walk(self, start: Place) -> Walk:
         """Every entry of one source after the other."""
         positions = start.streams
-        for source in range(start.source, len(self._matches)):
-            entries = self._entries(source, positions)
+        for source in range(start.source, len(FOUND_BY)):
+            streams = self._streams(source)
+            entries = streams.entries(positions) if self._prefixes[source] else iter(())
             while batch := list(islice(entries, self._page)):
-                records = People(self._world, self._account_id).records(
-                    user_id for user_id, _, _ in batch
-                )
-                for user_id, stream, position in batch:
-                    positions = {**positions, stream: position}
-                    record = records.get(user_id)
-                    shown = record is not None and self._is_of(source, record, stream, position)
+                records = People(self._world, self._account_id).records(map(user_of, batch))
+                for entry in batch:
+                    stream = streams.name(entry)
+                    positions = {**positions, stream: streams.position(entry)}
+                    record = records.get(user_of(entry))
+                    shown = record is not None and self._is_of(source, record, stream)
                     yield (record if shown else None), Place(positions, source)
             positions = {}
 
-    def _is_of(self, source: int, record: Record, stream: str, position: tuple[str, str]) -> bool:
-        if not self._wanted.admits(record) or not self._matches[source](record):
-            return False
-        if source == NUMBERS and position[1] != number_key(record.number or ""):
+    def _is_of(self, source: int, record: Record, stream: str) -> bool:
+        if not self._wanted.admits(record):
             return False
         if self._by_status(source) and not _in_stream(record, stream):
             return False
-        return not any(matches(record) for matches in self._matches[:source])
+        return self._matches(source, record) and not any(
+            self._matches(earlier, record) for earlier in range(source)
+        )
+
+    def _matches(self, source: int, record: Record) -> bool:
+        prefix = self._prefixes[source]
+        return bool(prefix) and _found_by(source, record).startswith(prefix)
 
     def _by_status(self, source: int) -> bool:
         return source in SORTED_BY and len(self._wanted.streams) == 1
 
-    def _entries(self, source: int, positions: Positions) -> Iterator[Entry]:
-        """The entries of a source after these positions."""
-        if source == NUMBERS:
-            yield from self._numbers(positions)
-            return
-        text = self._id_digits if source == IDS else self._text[:KEY_CHARACTERS]
-        if not text:
-            return
-        index, names = FOUND_BY[source], tuple(text[:1])
+    def _streams(self, source: int) -> Streams:
+        prefix = self._prefixes[source][:KEY_CHARACTERS]
+        index, names = FOUND_BY[source], tuple(prefix[:1])
         if self._by_status(source):
             index, names = SORTED_BY[source], self._wanted.streams
         chunks = dict.fromkeys(names, self._page)
-        streams = Streams(self._world, self._account_id, index, names, text, chunks=chunks)
-        for entry in streams.entries(positions):
-            yield user_of(entry), streams.name(entry), streams.position(entry)
+        return Streams(self._world, self._account_id, index, names, prefix, chunks=chunks)
 
-    def _numbers(self, positions: Positions) -> Iterator[Entry]:
-        if not self._digits:
-            return
-        start = positions.get("", ("", ""))[1] or None
-        prefix = number_key(f"+{self._digits}")
-        for item in walk(self._world.users, self._account_id, prefix, start, self._page):
-            yield int(item["user_id"]), "", ("", item["item"])
 
-    def _by_id(self, record: Record) -> bool:
-        return bool(self._id_digits) and str(record.user_id).startswith(self._id_digits)
-
-    def _by_number(self, record: Record) -> bool:
-        number = (record.number or "").removeprefix("+")
-        return bool(self._digits) and number.startswith(self._digits)
+def _found_by(source: int, record: Record) -> str:
+    """What a search looks at the beginning of."""
+    if source == IDS:
+        return str(record.user_id)
+    if source == NUMBERS:
+        return (record.number or "").removeprefix("+")
+    if source == EMAILS:
+        return text_key(record.email)
+    first_name = record.first_name if source == NAMES else ""
+    return text_key(first_name, record.last_name)
 
 
 def _sort_key(record: Record, sort: Sort) -> tuple[str, int]:
