@@ -139,7 +139,8 @@ export function Help() {
       <h3>Searching</h3>
       <p>
         The search looks at how the id, email, full name, last name or phone number begins. The
-        plus of a number may be left out.
+        plus of a number may be left out. Where more is found than one page holds, ids come first,
+        then phones, emails and names: type more to have them sorted.
       </p>
       <h3>One user</h3>
       <p>

@@ -150,7 +150,9 @@ export function ListPage<Item>(props: ListPageProps<Item>) {
       minWidth: 130,
     });
   }
-  const sortingColumn = shown.find((one) => one.sortingField === sort);
+  // A search that finds more than a page comes in the order of finding.
+  const sorted = q === "" || (page === 1 && next === null);
+  const sortingColumn = sorted ? shown.find((one) => one.sortingField === sort) : undefined;
 
   return (
     <Table

@@ -84,7 +84,13 @@ def _add_users(app: APIGatewayHttpResolver, world: World) -> None:
     docs: dict[str, Any] = {"tags": ["Users"]}
     cursors = Cursors(world.consent_key)
 
-    @app.get(f"{ACCOUNT}/users", summary="Every user scanned, with status and reason", **docs)
+    @app.get(
+        f"{ACCOUNT}/users",
+        summary="Every user scanned, with status and reason",
+        description="`q`: how an id, number, email, full name or last name begins. What is found "
+        "is sorted where one page holds it; more comes in that order.",
+        **docs,
+    )
     def get_users(
         account_id: str,
         status: Annotated[Status | None, Query()] = None,
