@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -100,9 +101,10 @@ def test_a6_what_is_held_stays_undecided(
         checked(one)
         one.wait(10)
     before = one.records[1]
-    assert checked(one) == Plan(before)
+    # Whether what is yet to be read back waits for staff too is said beside.
+    assert replace(checked(one), waits=False) == Plan(before)
     one.wait(60)
-    assert checked(one) == Plan(before)
+    assert replace(checked(one), waits=False) == Plan(before)
 
 
 @given(st.sampled_from(list(Option)), st.booleans(), st.booleans(), EDITS, st.sampled_from(STAKES))

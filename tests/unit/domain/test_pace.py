@@ -30,19 +30,6 @@ def test_live_work_that_waits_holds_bulk_work_back() -> None:
     assert not admit(freed, START + 20, Lane.LIVE, 1, "waits", LEASE).refused
 
 
-def test_live_work_that_asks_again_and_again_is_written_once_in_a_while() -> None:
-    """A refusal that changes nothing is not worth a write."""
-    pace, writes, now = full(START), 0, START
-    while now < START + 10_000:
-        waits = admit(pace, now, Lane.LIVE, 1, "waits", LEASE)
-        assert waits.refused
-        writes += waits.pace != pace
-        pace = waits.pace
-        now += waits.retry_after_ms
-        assert pace.live_waits_until_ms > now, "it is remembered until it asks again"
-    assert writes <= 6
-
-
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(

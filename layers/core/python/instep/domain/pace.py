@@ -211,8 +211,7 @@ def _free_at(pace: Pace, now_ms: int, limit: int, least: int) -> int:
 
 
 def _refused(pace: Pace, now_ms: int, lane: Lane, at_ms: int) -> Admission:
-    """No room. Only that live work waits is worth a write, and only if it would be forgotten before
-    it asks again."""
-    if lane is Lane.LIVE and pace.live_waits_until_ms <= at_ms:
+    """No room. Only that live work waits is worth a write."""
+    if lane is Lane.LIVE:
         pace = replace(pace, live_waits_until_ms=now_ms + LIVE_WAIT_MS)
     return Admission(pace, 0, max(1, at_ms - now_ms), refused=True)
