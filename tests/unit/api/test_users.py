@@ -27,6 +27,7 @@ from instep.domain.record import (
 )
 from instep.domain.rules import Option
 from instep.use_cases import user_list
+from instep.use_cases.runs import set_tallies
 from instep.use_cases.records import People
 from tests.unit.api.desk import NOW, Desk, linked, unlinked
 
@@ -199,6 +200,21 @@ def test_one_call_looks_at_a_bounded_number_of_records(
         if one.status is Status.SYNCED and Warning.PHONE_DIFFERS in one.warnings
     ]
     assert sorted(ids(desk.all("/users", status="synced", warning="phone_differs"))) == sorted(both)
+
+
+@pytest.mark.parametrize("tallies", [{"synced": -1}, {"synced": 400, "failed": -300}, {"deleted": 9}])
+def test_tallies_that_are_wrong_leave_nobody_out(
+    desk: Desk, records: list[Record], tallies: dict[str, int]
+) -> None:
+    """They say how much to read at once, and after a crash may be wrong, even below zero."""
+    set_tallies(desk.world, "demo", tallies)
+    for sort in ("name", "email", "last_synced", "status"):
+        listed = desk.all("/users", 7, sort=sort)
+        assert sorted(ids(listed)) == sorted(record.user_id for record in records)
+    desk.change(initial_sync_done=True)
+    assert all(
+        one >= 0 for one in desk.call("GET /activation").body["progress"]["by_status"].values()
+    )
 
 
 def test_who_does_not_change_while_one_pages_appears_once(

@@ -272,9 +272,10 @@ def add_tallies(world: World, account_id: str, changes: Mapping[str, int]) -> No
 
 
 def read_tallies(world: World, account_id: str) -> dict[str, int]:
-    """How many users have each status, as far as is known."""
+    """How many users have each status, of which there are any as far as is known. What crashes
+    left out may have a tally below zero, until the day's count."""
     item = world.users.get(account_id, TALLIES_KEY) or {}
-    return {one.value: item.get(one.value, 0) for one in Status if one is not Status.PENDING}
+    return {one.value: item[one.value] for one in Status if item.get(one.value, 0) > 0}
 
 
 def list_runs(
@@ -288,8 +289,7 @@ def list_runs(
 def progress_of(world: World, account: Account) -> Progress:
     """The account's progress: that of its initial sync, afterwards how many there are now."""
     if account.initial_sync_done:
-        item = world.users.get(account.account_id, TALLIES_KEY) or {}
-        now_is = {one.value: item[one.value] for one in Status if item.get(one.value)}
+        now_is = read_tallies(world, account.account_id)
         total = sum(now_is.values())
         return Progress(total, total, now_is.get(Status.SYNCED.value, 0), now_is, 0, None)
     run = find_or_none(world, account.account_id, account.initial_sync_run)

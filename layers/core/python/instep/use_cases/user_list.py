@@ -113,7 +113,7 @@ def _chunks(world: World, account_id: str, wanted: Wanted, limit: int) -> dict[s
     everybody = sum(users.values())
     if not everybody:
         return dict.fromkeys(wanted.streams, limit // len(wanted.streams) + 2)
-    return {one: limit * 5 * users[one] // (4 * everybody) + 2 for one in wanted.streams}
+    return {one: limit * 5 * users.get(one, 0) // (4 * everybody) + 2 for one in wanted.streams}
 
 
 def _in_stream(record: Record, stream: str) -> bool:
