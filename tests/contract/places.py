@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from instep.adapters.dynamo import INDEX_ATTRIBUTES, INDEXES, KEY
+from instep.adapters.dynamo import INDEX_ATTRIBUTES, KEY
+from instep.use_cases.ports import INDEXES
 
 EMULATOR = Path(__file__).parents[2] / ".local/venvs/aws/bin/ministack"
 START_SECONDS = 30
@@ -40,12 +41,12 @@ def create_table(dynamodb: Any, name: str) -> None:
                 "IndexName": index,
                 "KeySchema": [
                     {"AttributeName": "account_id", "KeyType": "HASH"},
-                    {"AttributeName": stream, "KeyType": "HASH"},
-                    {"AttributeName": sort_key, "KeyType": "RANGE"},
+                    {"AttributeName": of.stream, "KeyType": "HASH"},
+                    {"AttributeName": of.sort, "KeyType": "RANGE"},
                 ],
                 "Projection": {"ProjectionType": "KEYS_ONLY"},
             }
-            for index, (stream, sort_key) in INDEXES.items()
+            for index, of in INDEXES.items()
         ],
     )
 

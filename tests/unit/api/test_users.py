@@ -27,8 +27,8 @@ from instep.domain.record import (
 )
 from instep.domain.rules import Option
 from instep.use_cases import user_list
-from instep.use_cases.runs import set_tallies
 from instep.use_cases.records import People
+from instep.use_cases.runs import set_tallies
 from tests.unit.api.desk import NOW, Desk, linked, unlinked
 
 FIRST = ["Ada", "Bo", "Ève", "ada", ""]
@@ -202,7 +202,9 @@ def test_one_call_looks_at_a_bounded_number_of_records(
     assert sorted(ids(desk.all("/users", status="synced", warning="phone_differs"))) == sorted(both)
 
 
-@pytest.mark.parametrize("tallies", [{"synced": -1}, {"synced": 400, "failed": -300}, {"deleted": 9}])
+@pytest.mark.parametrize(
+    "tallies", [{"synced": -1}, {"synced": 400, "failed": -300}, {"deleted": 9}]
+)
 def test_tallies_that_are_wrong_leave_nobody_out(
     desk: Desk, records: list[Record], tallies: dict[str, int]
 ) -> None:

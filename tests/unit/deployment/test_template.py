@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from instep.bootstrap import Environment
+from instep.use_cases.ports import INDEXES
 from tests.unit.deployment.template import (
     RESOURCES,
     ROOT,
@@ -270,6 +271,17 @@ def test_every_key_begins_with_the_account(table: str) -> None:
     keys += [one["KeySchema"] for one in TABLES[table].get("GlobalSecondaryIndexes", [])]
     for key in keys:
         assert key[0] == {"AttributeName": "account_id", "KeyType": "HASH"}
+
+
+def test_the_users_table_has_the_indexes_that_the_code_asks() -> None:
+    """U7, ADR 14."""
+    assert {
+        one["IndexName"]: [(key["AttributeName"], key["KeyType"]) for key in one["KeySchema"]]
+        for one in TABLES["UsersTable"]["GlobalSecondaryIndexes"]
+    } == {
+        name: [("account_id", "HASH"), (index.stream, "HASH"), (index.sort, "RANGE")]
+        for name, index in INDEXES.items()
+    }
 
 
 @pytest.mark.parametrize("queue", [name for name in QUEUES if "DeadLetter" not in name])

@@ -9,35 +9,17 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from instep.adapters.system import SystemClock, wait_before_retry
-from instep.use_cases.ports import MISSING, Clock, Item, Page
-
-
-class Index(NamedTuple):
-    """An index: its partition is the account and the stream, its order that of the sort key."""
-
-    stream: str
-    sort: str
-
-
-INDEXES: Final[Mapping[str, Index]] = {
-    "by_name": Index("status", "name_key"),
-    "by_email": Index("status", "email_key"),
-    "by_changed": Index("status", "changed_at"),
-    "find_by_id": Index("id_begins", "id_key"),
-    "find_by_number": Index("number_begins", "number_key"),
-    "find_by_email": Index("email_begins", "email_key"),
-    "find_by_name": Index("name_begins", "name_key"),
-    "find_by_last_name": Index("last_name_begins", "last_name_key"),
-}
-"""The indexes of a table: those to sort and count by status, and those to search (ADR 14)."""
+from instep.use_cases.ports import INDEXES, MISSING, Clock, Item, Page
 
 KEY: Final = ("account_id", "item")
-INDEX_ATTRIBUTES: Final = tuple(dict.fromkeys(name for one in INDEXES.values() for name in one))
+INDEX_ATTRIBUTES: Final = tuple(
+    dict.fromkeys(name for one in INDEXES.values() for name in (one.stream, one.sort))
+)
 
 LONGEST_PARTITION_KEY_BYTES: Final = 2048
 LONGEST_SORT_KEY_BYTES: Final = 1024
@@ -179,10 +161,10 @@ def check_index_query(
 ) -> None:
     """Raises ValueError if the page of the index cannot be asked for, KeyError if there is no such
     index."""
-    of, sort = INDEXES[index]
-    check_query(account_id, prefix, None if after is None else after[sort], limit)
-    check_text(of, stream)
-    if after is not None and (after["account_id"], after[of]) != (account_id, stream):
+    of = INDEXES[index]
+    check_query(account_id, prefix, None if after is None else after[of.sort], limit)
+    check_text(of.stream, stream)
+    if after is not None and (after["account_id"], after[of.stream]) != (account_id, stream):
         raise ValueError("the start lies outside of the query")
 
 
@@ -314,12 +296,12 @@ def index_request(
 ) -> Request:
     """Query of an index."""
     check_index_query(index, account_id, stream, prefix, after, limit)
-    of, sort = INDEXES[index]
+    of = INDEXES[index]
     start = None
     if after is not None:
-        start = marshalled_item({name: after[name] for name in (*KEY, of, sort)})
-    partition = {"account_id": account_id, of: stream}
-    request = _query(table, partition, sort, prefix, start, limit, descending)
+        start = marshalled_item({name: after[name] for name in (*KEY, of.stream, of.sort)})
+    partition = {"account_id": account_id, of.stream: stream}
+    request = _query(table, partition, of.sort, prefix, start, limit, descending)
     return request | {"IndexName": index}
 
 

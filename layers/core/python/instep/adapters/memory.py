@@ -16,7 +16,6 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from instep.adapters.dynamo import (
-    INDEXES,
     Consumed,
     check_index_query,
     check_item,
@@ -28,7 +27,7 @@ from instep.adapters.dynamo import (
 from instep.adapters.machines import check_name, execution_arn
 from instep.adapters.sqs import check_delay
 from instep.adapters.system import sortable_id
-from instep.use_cases.ports import MISSING, Clock, Item, Page
+from instep.use_cases.ports import INDEXES, MISSING, Clock, Item, Page
 
 LARGEST_ITEM_BYTES: Final = 400 * 1024
 READ_UNIT_BYTES: Final = 4096
@@ -249,11 +248,11 @@ class MemoryStore:
         """A full page of keys, or the last ones."""
         check_index_query(index, account_id, stream, prefix, after, limit)
         entries = self._stream(index, account_id, stream)
-        of, sort_key = INDEXES[index]
+        of = INDEXES[index]
         low = bisect_left(entries, (prefix, ""))
         high = bisect_right(entries, prefix, low, key=lambda entry: entry[0][: len(prefix)])
         if after is not None:
-            start = (after[sort_key], after["item"])
+            start = (after[of.sort], after["item"])
             if descending:
                 high = bisect_left(entries, start, low, high)
             else:
@@ -262,7 +261,7 @@ class MemoryStore:
         if descending:
             chosen.reverse()
         items = [
-            {"account_id": account_id, "item": item, of: str(stream), sort_key: sort}
+            {"account_id": account_id, "item": item, of.stream: str(stream), of.sort: sort}
             for sort, item in chosen
         ]
         self._bill_index_read(sum(map(attributes_bytes, items)))
@@ -349,16 +348,16 @@ class MemoryStore:
                     self.consumed.index_writes += units(size, WRITE_UNIT_BYTES)
 
     def _entry(self, index: str, item: Item | None) -> Entry | None:
-        of, sort = self._indexes[index]
-        if item is None or of not in item or sort not in item:
+        of = self._indexes[index]
+        if item is None or of.stream not in item or of.sort not in item:
             return None
-        return item[of], item[sort]
+        return item[of.stream], item[of.sort]
 
     def _entry_bytes(self, index: str, account_id: str, item: str, entry: Entry) -> int:
-        of, sort_key = INDEXES[index]
+        of = INDEXES[index]
         stream, sort = entry
         return attributes_bytes(
-            {"account_id": account_id, "item": item, of: stream, sort_key: sort}
+            {"account_id": account_id, "item": item, of.stream: stream, of.sort: sort}
         )
 
     def _stream(self, index: str, account_id: str, stream: str) -> list[tuple[str, str]]:

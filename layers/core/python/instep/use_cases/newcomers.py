@@ -587,7 +587,7 @@ def list_newcomers(
             positions[streams.name(entry)] = streams.position(entry)
             one = newcomers.get(_member_of(entry))
             # An index may lag: who has left the stream stands in another one by now.
-            if one is None or _stream(one.reason) != entry["status"] or one.member_id in linked:
+            if one is None or one.member_id in linked or _stream(one.reason) != streams.name(entry):
                 continue
             if _matches(one, q):
                 found.append(one)

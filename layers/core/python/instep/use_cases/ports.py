@@ -31,6 +31,28 @@ NEW: Final[Mapping[str, Any]] = {"item": MISSING}
 
 
 @dataclass(frozen=True, slots=True)
+class Index:
+    """An index: its partition is the account and the stream, its order that of the sort key."""
+
+    stream: str
+    sort: str
+
+
+INDEXES: Final[Mapping[str, Index]] = {
+    "by_name": Index("status", "name_key"),
+    "by_email": Index("status", "email_key"),
+    "by_changed": Index("status", "changed_at"),
+    "find_by_id": Index("id_begins", "id_key"),
+    "find_by_number": Index("number_begins", "number_key"),
+    "find_by_email": Index("email_begins", "email_key"),
+    "find_by_name": Index("name_begins", "name_key"),
+    "find_by_last_name": Index("last_name_begins", "last_name_key"),
+}
+"""The indexes of the users table, by the attributes of their keys: those to sort and count by
+status, and those to search (ADR 14)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Items of a query and where to go on (None: that was all)."""
 

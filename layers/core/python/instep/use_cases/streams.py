@@ -14,10 +14,12 @@ from heapq import merge
 from itertools import chain
 
 from instep.domain.record import Record, Status, Warning  # noqa: A004
-from instep.use_cases.ports import Item
+from instep.use_cases.ports import INDEXES, Item
 from instep.use_cases.stored import stamp
 from instep.use_cases.world import World
 
+STATUS = "status"
+"""What names the streams of indexes to sort by."""
 BY_NAME = "by_name"
 BY_EMAIL = "by_email"
 BY_CHANGED = "by_changed"
@@ -26,17 +28,6 @@ FIND_BY_NUMBER = "find_by_number"
 FIND_BY_EMAIL = "find_by_email"
 FIND_BY_NAME = "find_by_name"
 FIND_BY_LAST_NAME = "find_by_last_name"
-KEYS = {
-    BY_NAME: ("status", "name_key"),
-    BY_EMAIL: ("status", "email_key"),
-    BY_CHANGED: ("status", "changed_at"),
-    FIND_BY_ID: ("id_begins", "id_key"),
-    FIND_BY_NUMBER: ("number_begins", "number_key"),
-    FIND_BY_EMAIL: ("email_begins", "email_key"),
-    FIND_BY_NAME: ("name_begins", "name_key"),
-    FIND_BY_LAST_NAME: ("last_name_begins", "last_name_key"),
-}
-"""What names an index's streams, and what they are sorted by."""
 
 STATUSES = tuple(sorted(status.value for status in Status if status is not Status.PENDING))
 """Streams of all users; `pending` is never recorded (U8)."""
@@ -51,9 +42,10 @@ def text_key(*parts: str) -> str:
     return " ".join(" ".join(parts).split()).casefold()[:250]
 
 
-CHUNK = 50
 KEY_CHARACTERS = 200
 """A sort key may have 1024 bytes; longer names and emails are sorted by their beginning."""
+CHUNK = 50
+"""How much of a stream is read at once where nothing else is asked for."""
 
 
 def sort_keys(record: Record) -> dict[str, str]:
@@ -75,9 +67,9 @@ def index_keys(record: Record) -> dict[str, str]:
         keys["number_key"] = record.number.removeprefix("+")
     if last_name := text_key(record.last_name):
         keys["last_name_key"] = last_name[:KEY_CHARACTERS]
-    for stream, key in KEYS.values():
-        if stream != "status" and key in keys:
-            keys[stream] = keys[key][0]
+    for index in INDEXES.values():
+        if index.stream != STATUS and index.sort in keys:
+            keys[index.stream] = keys[index.sort][0]
     return keys
 
 
@@ -97,7 +89,7 @@ def marker_items(account_id: str, record: Record) -> list[Item]:
         {
             "account_id": account_id,
             "item": marker_key(warning, record.user_id),
-            "status": warning_stream(warning),
+            STATUS: warning_stream(warning),
             "user_id": record.user_id,
             **sort_keys(record),
         }
@@ -130,27 +122,27 @@ class Streams:
         streams = [self._stream(name, after.get(name)) for name in names]
         if self.one_by_one:
             return chain.from_iterable(streams)
-        _, sort_key = KEYS[self.index]
-        return merge(*streams, key=lambda entry: str(entry[sort_key]), reverse=self.descending)
+        sort = INDEXES[self.index].sort
+        return merge(*streams, key=lambda entry: str(entry[sort]), reverse=self.descending)
 
     def position(self, entry: Item) -> tuple[str, str]:
         """Where an entry is in its stream."""
-        return entry[KEYS[self.index][1]], entry["item"]
+        return entry[INDEXES[self.index].sort], entry["item"]
 
     def name(self, entry: Item) -> str:
         """The stream of an entry."""
-        return str(entry[KEYS[self.index][0]])
+        return str(entry[INDEXES[self.index].stream])
 
     def _stream(self, name: str, position: tuple[str, str] | None) -> Iterator[Item]:
         chunk = self.chunks.get(name, CHUNK)
         after: Item | None = None
         if position is not None:
-            of, sort_key = KEYS[self.index]
+            of = INDEXES[self.index]
             after = {
                 "account_id": self.account_id,
                 "item": position[1],
-                of: name,
-                sort_key: position[0],
+                of.stream: name,
+                of.sort: position[0],
             }
         while True:
             page = self.world.users.query_index(

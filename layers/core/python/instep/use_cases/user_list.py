@@ -179,7 +179,7 @@ class _Search:
         positions = start.streams
         for source in range(start.source, len(FOUND_BY)):
             streams = self._streams(source)
-            entries = streams.entries(positions) if self._prefixes[source] else iter(())
+            entries = streams.entries(positions)
             while batch := list(islice(entries, self._page)):
                 records = People(self._world, self._account_id).records(map(user_of, batch))
                 for entry in batch:
@@ -207,6 +207,7 @@ class _Search:
         return source in SORTED_BY and len(self._wanted.streams) == 1
 
     def _streams(self, source: int) -> Streams:
+        """Those of a source; none, where what was typed cannot begin such a thing."""
         prefix = self._prefixes[source][:KEY_CHARACTERS]
         index, names = FOUND_BY[source], tuple(prefix[:1])
         if self._by_status(source):
