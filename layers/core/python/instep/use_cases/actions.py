@@ -25,6 +25,7 @@ from instep.use_cases.world import World
 
 NEW_FOR: Final = timedelta(days=1)
 """In a day the second look comes to every page, however many there are."""
+NEWS: Final = "action-news/"
 NO_PAGE: Final = 0
 """The page of an action that is not listed, but known to have been decided."""
 
@@ -49,14 +50,6 @@ def of_page(page_id: int, action_id: int | None = None) -> str:
     return f"page-action/{page_id:012d}/" + ("" if action_id is None else f"{action_id:015d}")
 
 
-NEWS: Final = "action-news/"
-
-
-def news_key(page_id: int, bucket: int) -> str:
-    """The key of the mark that actions of a page are new to us in a bucket."""
-    return f"{NEWS}{page_id:012d}/{bucket:012d}"
-
-
 def undecided(world: World, account_id: str, actions: Iterable[Action]) -> frozenset[int]:
     """Of these the complete ones that were not decided with their user yet."""
     complete = {action_key(one.action_id): one.action_id for one in actions if one.complete}
@@ -73,42 +66,43 @@ def note_actions(
     account_id: str,
     seen: Mapping[int, Seen],
     known_before: Collection[int],
-    by_sums: bool = False,
+    by_sums: bool,
 ) -> None:
     """Notes users' actions as a look showed them and decide had them, and takes those away that it
     did not show: deleted (with their users or alone), moved to another user, or of a page that is
     no longer synced. Those of a user who was merged away are set aside for the primary.
     `known_before`: the users of whom actions may have been noted before. `by_sums`: whether what is
-    changed or deleted is found by a second look, which is then told of actions that are new."""
+    changed or deleted is found by a second look, which is then told of the actions of late."""
     now = world.clock.now()
     users = {user_id: one.user.actions if one.user else () for user_id, one in seen.items()}
     actions = [action for some in users.values() for action in some]
     known = _noted(world, account_id, actions)
     items: list[Item] = []
-    news: set[tuple[int, int]] = set()
     for user_id, some in users.items():
         for action in some:
             noted = known.get(action_key(action.action_id))
             items += _items(account_id, user_id, action, noted)
-            if by_sums and noted is None and _is_recent(action, now):
-                news.add((action.page_id, action.action_id // BUCKET_OF_ACTIONS))
             items += _fields_items(world, account_id, action, now, noted is not None)
-    if news:
-        token = world.ids.new()
-        world.groups.put_many(
-            [
-                {"account_id": account_id, "item": news_key(page, bucket), "token": token}
-                for page, bucket in sorted(news)
-            ]
-        )
     if items:
         world.groups.put_many(items)
+    recent = [one for one in actions if _is_recent(one, now)]
+    if by_sums and recent:
+        _mark_news(world, account_id, recent)
     note_actionfields(world, account_id, {name for one in actions for name, _ in one.fields})
     for user_id in sorted(users.keys() & set(known_before)):
         shown = {one.action_id for one in users[user_id]}
         take_away = _forget_action if seen[user_id].merged_into is None else _set_aside
         for action_id in sorted(_noted_of(world, account_id, user_id) - shown):
             take_away(world, account_id, user_id, action_id)
+
+
+def _mark_news(world: World, account_id: str, actions: Iterable[Action]) -> None:
+    """After they were noted: a comparison that comes between would not find them, and take the
+    mark away."""
+    places = {(one.page_id, one.action_id // BUCKET_OF_ACTIONS) for one in actions}
+    keys = [f"{NEWS}{page_id:012d}/{bucket:012d}" for page_id, bucket in sorted(places)]
+    token = world.ids.new()
+    world.groups.put_many([{"account_id": account_id, "item": one, "token": token} for one in keys])
 
 
 def _is_recent(action: Action, now: datetime) -> bool:

@@ -100,7 +100,7 @@ def _members(world: World, account: Account, group_ids: list[int]) -> dict[int, 
     counted: dict[int, int] = {}
     until = world.clock.now() + COUNTED_FOR
     with asked_by_staff(world, account) as (_, strive):
-        for one in group_ids:  # One request each: Strive has no list with counts.
+        for one in group_ids:  # One request each.
             if world.clock.now() >= until:
                 break
             counted[one] = strive.count_in_group(one)

@@ -208,11 +208,14 @@ class Batch:
         begun = [self._begin(one) for one in decided]
         return [one for one in begun if one is not None]
 
+    @property
+    def _by_sums(self) -> bool:
+        return self._actionkit.finds_changes_by() == "checksums"
+
     def _note_unknown(self, user_ids: list[int]) -> None:
         """Who is recorded before any comparison came to them is found all the same, should they be
         gone by then (U3). The initial sync notes what users come to before it looks at them."""
-        by_sums = self._actionkit.finds_changes_by() == "checksums"
-        if user_ids and by_sums and self._work.cause != INITIAL_SYNC:
+        if user_ids and self._by_sums and self._work.cause != INITIAL_SYNC:
             note_unknown(self._world, self._account.account_id, user_ids)
 
     def _without_broken(self, decided: list[Decided]) -> list[Decided]:
@@ -645,8 +648,7 @@ class Batch:
         }
         before = [one.user_id for one in applying if one.known is not None and one.known.actions]
         if noted:
-            by_sums = self._actionkit.finds_changes_by() == "checksums"
-            note_actions(self._world, self._account.account_id, noted, before, by_sums)
+            note_actions(self._world, self._account.account_id, noted, before, self._by_sums)
 
     def _counted(self, before: Record | None, stored: Record) -> None:
         """How many users have each status, once the initial sync has counted them (A4)."""

@@ -2,9 +2,9 @@
 
 A claim is made for a rule and an action, or a rule and a person; for a live action that takes its
 user into a group with a flow, for the group and the action; for a backfill into such a group that
-staff released, for the hold and the user. Only who has its token acts, before
-the deadline. If the answer is lost, nobody knows whether it was done: after the deadline whoever
-comes next asks Strive. Any trace: it was done. None, of all that Strive could show: it is tried
+staff released, for the hold and the user. Only who has its token acts, before the deadline. If the
+answer is lost, nobody knows whether it was done: after the deadline whoever comes next asks Strive.
+Any trace: it was done. None, of all that Strive could show, once its logs had the time: it is tried
 again, under a new token. What cannot be read is `unknown`, and never tried again. Claims never
 expire.
 """
